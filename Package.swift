@@ -1,0 +1,94 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "lifeboat",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "lifeboat", targets: ["LifeboatCLI"]),
+        .library(name: "OCI", targets: ["OCI"]),
+        .library(name: "OCIRegistry", targets: ["OCIRegistry"]),
+        .library(name: "OCIArchive", targets: ["OCIArchive"]),
+        .library(name: "OCIServer", targets: ["OCIServer"]),
+        .library(name: "Lifeboat", targets: ["Lifeboat"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .target(
+            name: "OCI",
+            dependencies: [nioCore, .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
+        .target(
+            name: "OCIRegistry",
+            dependencies: [
+                "OCI", nioCore, nioPosix, logging,
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ],
+            swiftSettings: strict),
+        .systemLibrary(
+            name: "CArchive", pkgConfig: "libarchive",
+            providers: [.apt(["libarchive-dev", "liblzma-dev"])]),
+        .target(
+            name: "OCIArchive",
+            dependencies: ["OCI", "CArchive", nioCore, nioPosix],
+            swiftSettings: strict),
+        .target(
+            name: "OCIServer",
+            dependencies: [
+                "OCI", nioCore, logging,
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Lifeboat",
+            dependencies: ["OCI", "OCIRegistry", "OCIArchive", nioCore, logging, "Yams"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "LifeboatCLI",
+            dependencies: [
+                "Lifeboat", "OCIServer", logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+
+        .target(
+            name: "TestSupport",
+            dependencies: ["OCI", "OCIServer", "OCIArchive"],
+            path: "Tests/TestSupport",
+            swiftSettings: strict),
+        .testTarget(name: "OCITests", dependencies: ["OCI", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "OCIRegistryTests", dependencies: ["OCIRegistry", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "OCIArchiveTests", dependencies: ["OCIArchive", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "OCIServerTests", dependencies: ["OCIServer", "OCIRegistry", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "LifeboatTests", dependencies: ["Lifeboat", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "LifeboatCLITests", dependencies: ["Lifeboat", "TestSupport"], swiftSettings: strict),
+    ]
+)

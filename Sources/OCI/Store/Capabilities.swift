@@ -1,0 +1,117 @@
+import NIOCore
+
+/// A store that knows its images by heart, such as an archive: listing them costs nothing.
+public protocol ImageCatalog: SourceStore {
+    /// Every image, sorted by registry, repository and tag.
+    func images() async throws -> [NamedImage]
+}
+
+/// An image and what it is called.
+public struct NamedImage: Hashable, Sendable {
+    /// The registry that it came from, if that is known.
+    public var registry: String?
+    public var repository: RepositoryName
+    /// None for an image that is kept by digest only.
+    public var tag: Tag?
+    public var descriptor: Descriptor
+
+    public init(registry: String?, repository: RepositoryName, tag: Tag?, descriptor: Descriptor) {
+        self.registry = registry
+        self.repository = repository
+        self.tag = tag
+        self.descriptor = descriptor
+    }
+
+    /// `repository:tag`, or `repository@digest` where there is no tag.
+    public var name: String {
+        repository.description + (tag.map { ":" + $0.description } ?? "@" + descriptor.digest.description)
+    }
+}
+
+/// A target that can take a blob over from another of its repositories without an upload.
+public protocol BlobMounting: ImageTarget {
+    /// - Returns: whether it did; false means that the blob must be written.
+    func mount(_ blob: Descriptor, from repository: RepositoryName) async throws -> Bool
+}
+
+/// A target whose referrers have to be listed under a tag, since it has no API for them.
+public protocol ReferrersTagging: ImageTarget {
+    /// Sees to it that `referrers` are listed as referring to `subject`, with what is listed already.
+    ///
+    /// Does nothing where the target lists them by itself.
+    func list(_ referrers: [Descriptor], of subject: Digest) async throws
+}
+
+/// A store whose blobs can only be read in the order in which they come, such as an archive on a pipe.
+public protocol SequentialSource: ImageCatalog {
+    /// Calls `body` with each blob once, in order. Manifests can be read before and after.
+    ///
+    /// - Parameter body: may return without reading; the rest of the blob is then passed over.
+    func forEachBlob(_ body: @escaping @Sendable (Content) async throws -> Void) async throws
+}
+
+/// A store that must know all that comes before the first byte is written, such as an archive.
+public protocol PlannedTarget: TargetStore {
+    /// Takes the complete list of what will be written. Nothing else is accepted afterwards.
+    ///
+    /// - Returns: the blobs in the order in which they are best written.
+    func begin(_ images: [PlannedImage], reading manifest: @escaping @Sendable (Digest) async throws -> Manifest)
+        async throws -> [Descriptor]
+    /// Completes the store and makes it visible under its name.
+    func commit() async throws
+    /// Ends the work without making anything visible; what was written may serve a later run.
+    func abort() async
+}
+
+/// An image that will be written, with all that belongs to it.
+public struct PlannedImage: Sendable {
+    public let image: NamedImage
+    public let graph: ImageGraph
+
+    public init(_ image: NamedImage, graph: ImageGraph) {
+        self.image = image
+        self.graph = graph
+    }
+}
+
+/// A source on storage of our own, that can say what it holds and read from any place in it.
+public protocol RandomAccessSource: ImageSource {
+    /// The size of a blob that this repository holds; nil if there is none. Its media type is `octet-stream`.
+    func blob(_ digest: Digest) async throws -> Descriptor?
+
+    /// Sends a part of a blob, *unverified*: the caller has read the whole through `read` before, and `stamp` has not
+    /// changed since.
+    func readUnverified(
+        _ blob: Descriptor, in range: Range<Int64>, send: (ByteBuffer) async throws -> Void
+    ) async throws
+
+    /// Changes whenever the stored bytes of the blob may have changed (inode, size, time of modification).
+    func stamp(of blob: Descriptor) async throws -> String
+}
+
+/// A target that takes a blob in pieces over several requests (distribution specification, "Pushing a blob in chunks").
+public protocol UploadTarget: ImageTarget {
+    /// Starts an upload and names it.
+    func beginUpload() async throws -> String
+    /// Bytes received so far; nil if there is no such upload.
+    func uploadSize(_ id: String) async throws -> Int64?
+    /// Adds bytes at the end.
+    ///
+    /// - Parameter producer: sends the bytes, in order.
+    /// - Returns: the size afterwards, also in the error case what had arrived is kept.
+    func append(to id: String, from producer: Content.Producer) async throws -> Int64
+    /// Checks all of it against `digest` and makes it a blob.
+    ///
+    /// - Throws: `OCIError` `.damaged` if the digest is another; the upload is then gone.
+    func commitUpload(_ id: String, as digest: Digest) async throws -> Descriptor
+    func cancelUpload(_ id: String) async throws
+}
+
+/// A target from which things can be taken away (distribution specification, "Content management").
+public protocol DeletingTarget: ImageTarget {
+    /// - Returns: whether there was such a tag.
+    func untag(_ tag: Tag) async throws -> Bool
+    /// Deletes a manifest and every tag that points to it.
+    func deleteManifest(_ digest: Digest) async throws -> Bool
+    func deleteBlob(_ digest: Digest) async throws -> Bool
+}

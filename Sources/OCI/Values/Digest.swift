@@ -1,0 +1,138 @@
+/// A content address: an algorithm and the hash of the bytes that it names.
+///
+/// Image specification, descriptor.md, "Digests". sha256 and sha512 are supported; every other registered or
+/// made-up algorithm is refused, since its content could not be verified. Stored inline, without an allocation.
+public struct Digest: Hashable, Sendable {
+    public enum Algorithm: String, Sendable, Hashable, CaseIterable {
+        case sha256, sha512
+
+        /// The length of the hash in bytes.
+        public var byteCount: Int { self == .sha256 ? 32 : 64 }
+    }
+
+    public let algorithm: Algorithm
+    private let words: (SIMD4<UInt64>, SIMD4<UInt64>)
+
+    public static func == (a: Digest, b: Digest) -> Bool { a.algorithm == b.algorithm && a.words == b.words }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(words.0)
+    }
+
+    /// A digest from the raw hash.
+    ///
+    /// - Precondition: `bytes` has as many elements as the algorithm's hash; every caller has just computed it.
+    init(algorithm: Algorithm, bytes: some Sequence<UInt8>) {
+        self.algorithm = algorithm
+        var raw = [UInt8](bytes)
+        raw += [UInt8](repeating: 0, count: 64 - raw.count)
+        words = raw.withUnsafeBytes { bytes in
+            (
+                bytes.loadUnaligned(fromByteOffset: 0, as: SIMD4<UInt64>.self),
+                bytes.loadUnaligned(fromByteOffset: 32, as: SIMD4<UInt64>.self)
+            )
+        }
+    }
+
+    /// Reads `sha256:<64 lower-case hex digits>` or `sha512:<128 …>`.
+    ///
+    /// - Throws: `OCIError` of kind `.damaged` for text that is no digest, `.policy` for a well-formed one of an
+    ///   algorithm that is not supported.
+    public init(parsing text: some StringProtocol) throws(OCIError) {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, Digest.isAlgorithm(parts[0]), Digest.isEncoded(parts[1]) else {
+            throw .damaged("'\(shown(text, limit: 200))' is not a digest, want algorithm:hex")
+        }
+        guard let algorithm = Algorithm(rawValue: String(parts[0])) else {
+            throw .policy(
+                "the digest algorithm of '\(shown(text, limit: 200))' is not supported, want sha256 or sha512")
+        }
+        guard parts[1].utf8.count == algorithm.byteCount * 2, let bytes = Digest.bytes(hex: parts[1].utf8) else {
+            throw .damaged(
+                "'\(shown(text, limit: 200))' is not a digest, want \(algorithm.byteCount * 2) lower-case hex digits")
+        }
+        self.init(algorithm: algorithm, bytes: bytes)
+    }
+
+    /// The raw hash.
+    public var bytes: [UInt8] {
+        withUnsafeBytes(of: words) { Array($0.prefix(algorithm.byteCount)) }
+    }
+
+    /// The hash in lower-case hex.
+    public var hex: String {
+        String(unsafeUninitializedCapacity: algorithm.byteCount * 2) { output in
+            withUnsafeBytes(of: words) { raw in
+                for index in 0..<algorithm.byteCount {
+                    output[2 * index] = hexDigits[Int(raw[index] >> 4)]
+                    output[2 * index + 1] = hexDigits[Int(raw[index] & 15)]
+                }
+            }
+            return algorithm.byteCount * 2
+        }
+    }
+
+    /// The first twelve hex digits, for messages in which the whole would not be read.
+    public var short: String { algorithm.rawValue + ":" + hex.prefix(12) }
+
+    private static func isAlgorithm(_ text: some StringProtocol) -> Bool {
+        var afterSeparator = true
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): afterSeparator = false
+            case UInt8(ascii: "+"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                if afterSeparator { return false }
+                afterSeparator = true
+            default: return false
+            }
+        }
+        return !afterSeparator
+    }
+
+    private static func isEncoded(_ text: some StringProtocol) -> Bool {
+        !text.isEmpty
+            && text.utf8.allSatisfy {
+                switch $0 {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "="), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+    }
+
+    private static func bytes(hex: some Collection<UInt8>) -> [UInt8]? {
+        var result: [UInt8] = []
+        result.reserveCapacity(hex.count / 2)
+        var high: UInt8?
+        for character in hex {
+            let nibble: UInt8
+            switch character {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): nibble = character - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): nibble = character - UInt8(ascii: "a") + 10
+            default: return nil
+            }
+            if let first = high {
+                result.append(first << 4 | nibble)
+                high = nil
+            } else {
+                high = nibble
+            }
+        }
+        return high == nil ? result : nil
+    }
+}
+
+private let hexDigits = Array("0123456789abcdef".utf8)
+
+extension Digest: CustomStringConvertible {
+    public var description: String { algorithm.rawValue + ":" + hex }
+}
+
+extension Digest: Comparable {
+    /// The order of the written forms.
+    public static func < (a: Digest, b: Digest) -> Bool {
+        a.algorithm == b.algorithm
+            ? a.bytes.lexicographicallyPrecedes(b.bytes) : a.algorithm.rawValue < b.algorithm.rawValue
+    }
+}

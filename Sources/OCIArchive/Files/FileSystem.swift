@@ -1,0 +1,64 @@
+import NIOCore
+
+/// The file system as the stores use it: tests inject faults here.
+///
+/// Paths are as the user wrote them, relative ones relative to the working directory. Every error is a `FileError`.
+public protocol FileSystem: Sendable {
+    func open(_ path: String, _ mode: OpenMode) async throws -> any File
+    /// What is there, not following a last symbolic link; nil if nothing is.
+    func status(_ path: String, followLinks: Bool) async throws -> FileStatus?
+    /// Names in a folder, sorted, without `.` and `..`.
+    func list(_ path: String) async throws -> [String]
+    /// Creates the folder and those above it; one that exists is no error.
+    func createFolder(_ path: String) async throws
+    /// Atomically gives `from` the name `to`, replacing what is there.
+    func rename(_ from: String, to: String) async throws
+    func remove(_ path: String) async throws
+    /// Makes the names in a folder durable.
+    func syncFolder(_ path: String) async throws
+    /// Bytes that can still be written to the file system of `path`.
+    func freeSpace(_ path: String) async throws -> Int64
+}
+
+public enum OpenMode: Sendable, Hashable {
+    case read
+    /// Read and write, created if absent (mode 0640), not truncated.
+    case readWrite
+    /// Read and write; fails with `.exists` if something is there; symbolic links are not followed.
+    case createNew
+    /// A file without a name beside `path`, gone when closed.
+    case temporary
+}
+
+/// An open file. Methods may be called concurrently; every call does all of its bytes or throws.
+public protocol File: Sendable {
+    var path: String { get }
+    func status() async throws -> FileStatus
+    /// Up to `count` bytes from `offset` on; fewer only at the end of the file, none behind it.
+    func read(at offset: Int64, count: Int) async throws -> ByteBuffer
+    /// The next bytes of a pipe or terminal, up to `count`; none at its end.
+    func readNext(_ count: Int) async throws -> ByteBuffer
+    func write(_ bytes: ByteBuffer, at offset: Int64) async throws
+    /// Appends to a pipe or terminal.
+    func writeNext(_ bytes: ByteBuffer) async throws
+    /// Reserves space for `size` bytes and makes the file that long.
+    func reserve(_ size: Int64) async throws
+    func truncate(_ size: Int64) async throws
+    func sync() async throws
+    /// Takes an exclusive lock that ends with this file; false if another process holds it.
+    func lock() async throws -> Bool
+    func close() async throws
+}
+
+public struct FileStatus: Sendable, Hashable {
+    public enum Kind: Sendable, Hashable { case file, folder, link, pipe, device, other }
+    public var kind: Kind
+    public var size: Int64
+    public var inode: UInt64
+    public var device: UInt64
+    /// Nanoseconds since 1970.
+    public var modified: Int64
+
+    /// Changes whenever the bytes may have changed.
+    public var stamp: String { "\(device)-\(inode)-\(size)-\(modified)" }
+}
