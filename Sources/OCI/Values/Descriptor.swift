@@ -61,7 +61,13 @@ extension Descriptor {
         guard size >= 0 else { throw .damaged("\(place).size is \(size), want 0 or more") }
         self.init(mediaType: mediaType, digest: digest, size: size)
         if let value = members["platform"] { platform = try Platform(json: value, in: "\(place).platform") }
-        artifactType = try members["artifactType"]?.string("\(place).artifactType")
+        if let value = members["artifactType"] {
+            let type = try value.string("\(place).artifactType")
+            guard type.isEmpty || MediaType(rawValue: type).isWellFormed else {
+                throw .damaged("\(place).artifactType is '\(shown(type, limit: 200))', want type/subtype")
+            }
+            artifactType = type.isEmpty ? nil : type
+        }
         if let value = members["annotations"] {
             annotations = try value.strings("\(place).annotations")
         }
