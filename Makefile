@@ -1,1 +1,27 @@
 SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+.PHONY: help demo test build format check-format
+
+sources := Package.swift Sources Tests
+
+help:          ## shows this
+	@sed -n 's/^\([a-z-]*\): *[^#]*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: build    ## builds, then loses a registry and gets its images back
+	@Scripts/demo
+
+test:          ## runs all tests
+	@Scripts/install-dependencies build
+	@Scripts/install-dependencies test
+	swift test
+
+build:         ## builds .build/release/lifeboat
+	@Scripts/install-dependencies build
+	@echo "Building (the first time takes some minutes)"
+	swift build --configuration release --product lifeboat --static-swift-stdlib
+
+format:        ## formats the sources
+	swift format --in-place --recursive --parallel $(sources)
+
+check-format:  ## fails where a source is not formatted
+	swift format lint --strict --recursive --parallel $(sources)
