@@ -4,6 +4,14 @@ import NIOCore
 public actor MemoryStore {
     public nonisolated let name: String
     var contents: [RepositoryName: Repository] = [:]
+    /// Blobs that come in pieces, by id.
+    var uploads: [String: Upload] = [:]
+    private var uploadsBegun = 0
+
+    struct Upload {
+        let repository: RepositoryName
+        var bytes = ByteBuffer()
+    }
 
     struct Repository {
         var blobs: [Digest: ByteBuffer] = [:]
@@ -19,6 +27,26 @@ public actor MemoryStore {
 
     func change<R: Sendable>(_ name: RepositoryName, _ body: @Sendable (inout Repository) -> R) -> R {
         body(&contents[name, default: Repository()])
+    }
+
+    func beginUpload(in repository: RepositoryName) -> String {
+        uploadsBegun += 1
+        let id = "upload-\(uploadsBegun)"
+        uploads[id] = Upload(repository: repository)
+        return id
+    }
+
+    func upload(_ id: String, in repository: RepositoryName) -> ByteBuffer? {
+        guard let upload = uploads[id], upload.repository == repository else { return nil }
+        return upload.bytes
+    }
+
+    func append(_ chunk: ByteBuffer, to id: String) {
+        uploads[id]?.bytes.writeImmutableBuffer(chunk)
+    }
+
+    func endUpload(_ id: String) {
+        uploads[id] = nil
     }
 }
 

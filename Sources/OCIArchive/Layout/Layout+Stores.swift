@@ -1,0 +1,54 @@
+import OCI
+
+extension Layout: ImageCatalog, TargetStore {
+    public var name: String { path }
+
+    public func repositories() async throws -> [RepositoryName] {
+        let index = try await placed()
+        return index.repositories.keys.sorted()
+    }
+
+    public func images() async throws -> [NamedImage] {
+        let images = try await placed().repositories.flatMap { name, repository in
+            let tagged = try repository.tags.flatMap { tag, entries in
+                try entries.map { entry in
+                    if entries.contains(where: {
+                        $0.naming.registry == entry.naming.registry && $0.descriptor.digest != entry.descriptor.digest
+                    }) {
+                        throw ambiguous(name, tag, entries)
+                    }
+                    return entry
+                }
+            }
+            return (tagged + repository.untagged.values).map {
+                NamedImage(
+                    registry: $0.naming.registry, repository: name, tag: $0.naming.tag, descriptor: $0.descriptor)
+            }
+        }
+        return images.sorted {
+            ($0.registry ?? "", $0.repository, $0.tag?.description ?? "", $0.descriptor.digest)
+                < ($1.registry ?? "", $1.repository, $1.tag?.description ?? "", $1.descriptor.digest)
+        }
+    }
+
+    public func source(_ repository: RepositoryName) -> any ImageSource { LayoutRepository(self, repository) }
+    public func target(_ repository: RepositoryName) -> any ImageTarget { LayoutRepository(self, repository) }
+
+    /// The list, if every image in it has a repository.
+    private func placed() async throws -> LayoutIndex {
+        let index = try await catalog.current()
+        if let entry = index.unplaced.first {
+            let example =
+                entry.naming.tag.map { "the tag \($0) alone" } ?? "no name for \(entry.descriptor.digest.short)"
+            throw LayoutError(
+                .usage, "\(shown(path)) does not say to which repository its images belong: it has \(example)",
+                advice: "give the repository that they belong to")
+        }
+        return index
+    }
+
+    func ambiguous(_ repository: RepositoryName, _ tag: Tag, _ entries: [LayoutIndex.Entry]) -> LayoutError {
+        let digests = entries.map { $0.descriptor.digest.short }.sorted().joined(separator: " and ")
+        return LayoutError(.damaged, "\(shown(folder.indexPath)) names \(repository):\(tag) more than once: \(digests)")
+    }
+}

@@ -1,0 +1,75 @@
+import NIOCore
+import OCI
+
+/// A file that is being written in the layout's work folder, and gets its name only when complete.
+struct LayoutPartial: Sendable {
+    let file: any File
+    private let path: String
+    private let folder: LayoutFolder
+
+    /// Starts a file that no other process touches: it is locked as long as it is open.
+    static func create(_ role: String, in folder: LayoutFolder) async throws -> LayoutPartial {
+        let path = "\(folder.workPath)/\(role)-\(folder.surroundings.id())"
+        let file = try await folder.files.open(path, .createNew)
+        let partial = LayoutPartial(file: file, path: path, folder: folder)
+        do {
+            guard try await file.lock() else {
+                throw LayoutError(.locked, "\(shown(path)) was taken by another process")
+            }
+        } catch {
+            await partial.discard()
+            throw error
+        }
+        return partial
+    }
+
+    /// Makes the bytes durable and gives them their name; the folder's own sync is the caller's.
+    func commit(as name: String) async throws {
+        do {
+            try await file.sync()
+            try await folder.files.rename(path, to: name)
+        } catch {
+            await discard()
+            throw error
+        }
+        try await file.close()
+    }
+
+    func discard() async {
+        await afterFailure { try await file.close() }
+        await afterFailure { try await folder.files.remove(path) }
+    }
+}
+
+/// Small chunks gathered into writes of a useful size; large ones pass uncopied.
+struct WriteGathering: Sendable {
+    private static let size = 256 << 10
+    private var gathered = ByteBuffer()
+    /// Where the next write goes.
+    private(set) var offset: Int64
+
+    init(at offset: Int64 = 0) {
+        self.offset = offset
+    }
+
+    mutating func add(_ chunk: ByteBuffer, to file: any File) async throws {
+        if chunk.readableBytes >= WriteGathering.size / 2 {
+            try await flush(to: file)
+            try await write(chunk, to: file)
+            return
+        }
+        gathered.writeImmutableBuffer(chunk)
+        if gathered.readableBytes >= WriteGathering.size { try await flush(to: file) }
+    }
+
+    mutating func flush(to file: any File) async throws {
+        guard gathered.readableBytes > 0 else { return }
+        try await write(gathered, to: file)
+        gathered.clear()
+    }
+
+    private mutating func write(_ chunk: ByteBuffer, to file: any File) async throws {
+        try await file.write(chunk, at: offset)
+        offset += Int64(chunk.readableBytes)
+    }
+}
