@@ -60,7 +60,9 @@ public protocol PlannedTarget: TargetStore {
     func begin(_ images: [PlannedImage], reading manifest: @escaping @Sendable (Digest) async throws -> Manifest)
         async throws -> [Descriptor]
     /// Completes the store and makes it visible under its name.
-    func commit() async throws
+    ///
+    /// - Returns: what identifies its contents.
+    func commit() async throws -> Digest
     /// Ends the work without making anything visible; what was written may serve a later run.
     func abort() async
 }

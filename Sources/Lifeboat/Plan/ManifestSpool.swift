@@ -1,0 +1,94 @@
+import NIOCore
+import OCI
+import OCIArchive
+
+/// The exact bytes of every manifest of a run, each read once from its source.
+///
+/// In memory up to `memoryLimit` bytes, behind that in a file without a name in the work folder.
+public actor ManifestSpool {
+    public static let memoryLimit = 8 << 20
+
+    private struct Place {
+        var offset: Int64
+        var descriptor: Descriptor
+    }
+
+    private let fileSystem: any FileSystem
+    private let folder: String
+    private var held: [Digest: (bytes: ByteBuffer, descriptor: Descriptor)] = [:]
+    private var heldBytes = 0
+    private var places: [Digest: Place] = [:]
+    private var file: (any File)?
+    private var end: Int64 = 0
+
+    /// - Parameter folder: where the file goes if one is needed.
+    public init(fileSystem: any FileSystem, folder: String) {
+        self.fileSystem = fileSystem
+        self.folder = folder
+    }
+
+    public func add(_ manifest: Manifest) async throws {
+        let digest = manifest.descriptor.digest
+        guard held[digest] == nil, places[digest] == nil else { return }
+        let size = manifest.bytes.readableBytes
+        if heldBytes + size <= ManifestSpool.memoryLimit {
+            held[digest] = (manifest.bytes, manifest.descriptor)
+            heldBytes += size
+            return
+        }
+        let offset = end
+        end += Int64(size)
+        let file = try await openFile()
+        try await file.write(manifest.bytes, at: offset)
+        places[digest] = Place(offset: offset, descriptor: manifest.descriptor)
+    }
+
+    public func find(_ digest: Digest) async throws -> Manifest? {
+        if let (bytes, descriptor) = held[digest] { return try Manifest(bytes, as: descriptor, from: "memory") }
+        guard let place = places[digest], let file else { return nil }
+        let bytes = try await file.read(at: place.offset, count: Int(place.descriptor.size))
+        return try Manifest(bytes, as: place.descriptor, from: file.path)
+    }
+
+    /// A manifest that the plan has read.
+    public func manifest(_ digest: Digest) async throws -> Manifest {
+        guard let manifest = try await find(digest) else {
+            throw LifeboatError(.internal, "manifest \(digest) was planned but not kept")
+        }
+        return manifest
+    }
+
+    private func openFile() async throws -> any File {
+        if let file { return file }
+        try await fileSystem.createFolder(folder)
+        let opened = try await fileSystem.open(folder + "/manifests", .temporary)
+        if let file {
+            try await opened.close()  // somebody else opened one while we waited
+            return file
+        }
+        file = opened
+        return opened
+    }
+
+    public func close() async throws {
+        try await file?.close()
+        file = nil
+    }
+}
+
+/// Reads manifests through a spool: each once from the source, however many images share it.
+struct SpooledReader: ManifestReader {
+    let source: any ImageSource
+    let spool: ManifestSpool
+
+    func manifest(_ descriptor: Descriptor) async throws -> Manifest {
+        if let known = try await spool.find(descriptor.digest) { return known }
+        let manifest = try await source.manifest(descriptor)
+        try await spool.add(manifest)
+        return manifest
+    }
+
+    func referrers(of digest: Digest) async throws -> [Descriptor] {
+        try await source.referrers(of: digest)
+    }
+}

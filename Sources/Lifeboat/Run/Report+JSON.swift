@@ -1,0 +1,61 @@
+import OCI
+
+extension Report {
+    /// The report for machines. Members are only ever added.
+    public var json: JSONValue {
+        .object([
+            "version": .number(1), "name": .string(name), "exitCode": .number(Int64(exitCode)),
+            "seconds": seconds.json, "steps": .array(steps.map(\.json)),
+        ])
+    }
+}
+
+extension StepReport {
+    var json: JSONValue {
+        var members: [String: JSONValue] = [
+            "name": .string(name), "kind": .string(kind.rawValue), "from": .string(source), "to": .string(target),
+            "images": .array(images.map(\.json)), "seconds": seconds.json, "bytesMoved": .number(bytesMoved),
+            "totals": .object([
+                "done": .number(Int64(count(.done))), "alreadyThere": .number(Int64(count(.alreadyThere))),
+                "failed": .number(Int64(count(.failed))),
+            ]),
+            "requests": .object(requests.mapValues { .number(Int64($0)) }),
+        ]
+        if let archive { members["archive"] = .string(archive) }
+        if let error { members["error"] = error.json }
+        if let comparison { members["comparison"] = comparison.json }
+        if !notes.isEmpty { members["notes"] = .array(notes.map { .string($0) }) }
+        return .object(members)
+    }
+}
+
+extension ImageReport {
+    var json: JSONValue {
+        var members: [String: JSONValue] = [
+            "source": .string(source), "target": .string(target), "outcome": .string(outcome.rawValue),
+            "bytes": .number(size), "bytesMoved": .number(bytesMoved), "bytesTrusted": .number(bytesTrusted),
+        ]
+        if let digest { members["digest"] = .string(digest.description) }
+        if let replaced { members["replaced"] = .string(replaced.description) }
+        if let error { members["error"] = error.json }
+        if !notes.isEmpty { members["notes"] = .array(notes.map { .string($0) }) }
+        return .object(members)
+    }
+}
+
+extension FailureReport {
+    var json: JSONValue {
+        var members: [String: JSONValue] = ["class": .string(kind.rawValue), "message": .string(message)]
+        if let advice { members["advice"] = .string(advice) }
+        return .object(members)
+    }
+}
+
+extension Double {
+    /// Seconds with three digits behind the point.
+    var json: JSONValue {
+        let thousandths = Int64((self * 1000).rounded())
+        let fraction = String(thousandths % 1000)
+        return .decimal("\(thousandths / 1000).\(String(repeating: "0", count: 3 - fraction.count))\(fraction)")
+    }
+}

@@ -1,0 +1,112 @@
+import OCI
+
+/// What a run did: one entry a step, one entry an image.
+public struct Report: Sendable {
+    public var name: String
+    public var steps: [StepReport] = []
+    public var seconds: Double = 0
+
+    public init(name: String) {
+        self.name = name
+    }
+
+    /// 0 if all of it worked; 3 if some images failed and at least one is done or already there; else the class of
+    /// what failed.
+    public var exitCode: Int32 {
+        let failures = steps.flatMap(\.failures)
+        if failures.isEmpty { return 0 }
+        let isVerification = steps.contains { $0.kind == .verify && !$0.failures.isEmpty }
+        if isVerification, failures.contains(where: { $0.kind == .damaged }) { return FailureKind.damaged.exitCode }
+        let somethingDone = steps.contains { $0.images.contains { $0.outcome != .failed } }
+        if somethingDone, !isVerification { return 3 }
+        let kinds = Set(failures.map(\.kind))
+        return (FailureKind.bySeverity.first { kinds.contains($0) } ?? .internal).exitCode
+    }
+}
+
+public struct StepReport: Sendable {
+    public enum Kind: String, Sendable { case copy, export, `import`, verify }
+
+    public var name: String
+    public var kind: Kind
+    public var source: String
+    public var target: String
+    public var images: [ImageReport] = []
+    /// What went wrong outside any image, such as a target that cannot be opened.
+    public var error: FailureReport?
+    /// The digest of the contents of an archive that was written.
+    public var archive: String?
+    public var notes: [String] = []
+    public var seconds: Double = 0
+    /// What verification compared: tags and digests on both sides.
+    public var comparison: Comparison?
+    /// Bytes read from sources.
+    public var bytesMoved: Int64 = 0
+    /// Requests by kind, all registries together.
+    public var requests: [String: Int] = [:]
+
+    public init(name: String, kind: Kind, source: String, target: String) {
+        self.name = name
+        self.kind = kind
+        self.source = source
+        self.target = target
+    }
+
+    public var failures: [FailureReport] {
+        (error.map { [$0] } ?? []) + images.compactMap(\.error) + (comparison?.failures ?? [])
+    }
+
+    public func count(_ outcome: ImageReport.Outcome) -> Int { images.count { $0.outcome == outcome } }
+}
+
+public struct ImageReport: Sendable {
+    public enum Outcome: String, Sendable {
+        /// All of it is at the target now.
+        case done
+        case alreadyThere
+        case failed
+    }
+
+    public var source: String
+    public var target: String
+    public var digest: Digest?
+    public var outcome: Outcome
+    /// Bytes of all its manifests and blobs.
+    public var size: Int64 = 0
+    /// Bytes that were read from the source for it; shared blobs count for the first image that needs them.
+    public var bytesMoved: Int64 = 0
+    /// Bytes of blobs that the target said it held: its word, not read by us.
+    public var bytesTrusted: Int64 = 0
+    /// Where the target's tag pointed before, if it was moved.
+    public var replaced: Digest?
+    public var error: FailureReport?
+    public var notes: [String] = []
+
+    public init(source: String, target: String, digest: Digest?, outcome: Outcome) {
+        self.source = source
+        self.target = target
+        self.digest = digest
+        self.outcome = outcome
+    }
+}
+
+/// A failure in a form that can be written down.
+public struct FailureReport: Sendable {
+    public var kind: FailureKind
+    public var message: String
+    public var advice: String?
+
+    public init(_ error: any Error) {
+        kind = FailureKind(of: error)
+        if let failure = error as? any Failure {
+            message = failure.description
+            advice = failure.advice
+        } else if error is CancellationError {
+            message = "stopped before it was done"
+            advice = nil
+        } else {
+            message = shown("\(error)")
+            advice = "this is a fault of lifeboat: please report it with the command that shows it"
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import Logging
+import OCI
+import OCIArchive
+import OCIRegistry
+
+/// What a run takes from outside: files, time, chance, and how to reach registries.
+public struct RunEnvironment: Sendable {
+    public var fileSystem: any FileSystem
+    public var surroundings: Surroundings
+    public var registries: RegistryOptions
+    /// Hosts that are spoken to without TLS, besides loopback ones.
+    public var plainHTTPHosts: Set<String> = []
+    public var logger: Logger
+    /// Where files go that have no name, such as the manifests of a large plan.
+    public var workFolder: String
+    /// Blobs under way at once.
+    public var concurrency = 6
+    public var retry = RetryPolicy()
+    /// The repository of images in archives that name only a tag.
+    public var defaultRepository: RepositoryName?
+
+    public init(
+        fileSystem: any FileSystem, surroundings: Surroundings, registries: RegistryOptions, logger: Logger,
+        workFolder: String
+    ) {
+        self.fileSystem = fileSystem
+        self.surroundings = surroundings
+        self.registries = registries
+        self.logger = logger
+        self.workFolder = workFolder
+    }
+}

@@ -1,0 +1,74 @@
+import OCI
+
+/// One thing to do: a copy of images from some stores to another, or a check.
+public struct Step: Sendable {
+    public enum Work: Sendable {
+        case copy(CopyStep)
+        case verify(VerifyStep)
+    }
+
+    public var name: String
+    public var work: Work
+    public var onError: OnError
+
+    public init(name: String, work: Work, onError: OnError = .stop) {
+        self.name = name
+        self.work = work
+        self.onError = onError
+    }
+}
+
+/// What follows when an image fails. The other images of an import go on in any case.
+public enum OnError: String, Sendable, CaseIterable {
+    /// The steps behind are not run, and an archive is not written with an image missing.
+    case stop
+    /// An archive holds the images that could be found, and the steps behind are run.
+    case `continue`
+}
+
+public struct CopyStep: Sendable {
+    public var kind: StepReport.Kind
+    public var sources: [SourceDefinition]
+    public var target: StoreDefinition
+    public var naming: Naming
+    public var overwrite: Overwrite
+    /// Whether an output file that holds something else is replaced.
+    public var replacesFile: Bool
+
+    public init(
+        kind: StepReport.Kind, sources: [SourceDefinition], target: StoreDefinition, naming: Naming = Naming(),
+        overwrite: Overwrite = .never, replacesFile: Bool = false
+    ) {
+        self.kind = kind
+        self.sources = sources
+        self.target = target
+        self.naming = naming
+        self.overwrite = overwrite
+        self.replacesFile = replacesFile
+    }
+}
+
+extension CopyStep {
+    /// The registry that all images come from, if it is one.
+    var origin: String? {
+        let hosts = sources.map { source -> String? in
+            if case .registry(let host, _) = source.store { host } else { nil }
+        }
+        return Set(hosts).count == 1 ? hosts[0] : nil
+    }
+}
+
+public struct VerifyStep: Sendable {
+    /// What is checked.
+    public var sources: [SourceDefinition]
+    /// What it is compared with; nil to read every byte instead.
+    public var against: StoreDefinition?
+    /// What the other side calls the images.
+    public var naming: Naming
+
+    public init(sources: [SourceDefinition], against: StoreDefinition?, naming: Naming = Naming()) {
+        self.sources = sources
+        self.against = against
+        self.naming = naming
+    }
+}

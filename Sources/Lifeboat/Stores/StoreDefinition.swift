@@ -1,0 +1,140 @@
+import OCI
+import OCIArchive
+
+/// Where images are or should be, before anything is opened.
+public enum StoreDefinition: Sendable, Hashable {
+    /// A registry, and a path under which its repositories are meant; empty for all.
+    case registry(host: String, prefix: String)
+    /// An OCI tar; `-` is stdin or stdout.
+    case archive(path: String)
+    /// An OCI layout folder.
+    case layout(path: String)
+
+    public var description: String {
+        switch self {
+        case .registry(let host, let prefix): prefix.isEmpty ? host : host + "/" + prefix
+        case .archive("-"): "standard input or output"
+        case .archive(let path), .layout(let path): path
+        }
+    }
+
+    public static let archiveSuffixes = [
+        ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.zstd", ".tzst", ".tar.xz", ".txz",
+    ]
+
+    /// Whether people mean a file or folder by this, and not an image.
+    ///
+    /// A known suffix, `-`, a slash at the end, or a beginning of `/`, `./` or `../` makes a path; so does the name of
+    /// something that exists, unless it could be an image with a host.
+    public static func path(
+        _ text: String, in fileSystem: any FileSystem
+    ) async throws -> StoreDefinition? {
+        if text == "-" || archiveSuffixes.contains(where: text.hasSuffix) {
+            if let status = try await fileSystem.status(text, followLinks: true), status.kind == .folder {
+                throw LifeboatError(
+                    .usage, "\(shown(text)) is a folder, want a file",
+                    advice: "write \(shown(text))/ for an OCI layout folder")
+            }
+            return .archive(path: text)
+        }
+        if text.hasSuffix("/") { return .layout(path: trimmed(text)) }
+        let looksLikePath = text.hasPrefix("/") || text.hasPrefix("./") || text.hasPrefix("../") || text == "." || text == ".."
+        guard let status = try await fileSystem.status(text, followLinks: true) else {
+            return looksLikePath ? .archive(path: text) : nil
+        }
+        switch status.kind {
+        case .folder:
+            let isLayout = try await fileSystem.status(text + "/oci-layout", followLinks: false) != nil
+            return isLayout || looksLikePath ? .layout(path: text) : nil
+        default: return .archive(path: text)
+        }
+    }
+
+    private static func trimmed(_ path: String) -> String {
+        var path = path[...]
+        while path.count > 1, path.hasSuffix("/") { path = path.dropLast() }
+        return String(path)
+    }
+}
+
+/// Images as people write them on a command line: a path, an image, or a pattern.
+public struct SourceDefinition: Sendable, Hashable {
+    public var store: StoreDefinition
+    public var selection: Selection
+
+    public init(store: StoreDefinition, selection: Selection) {
+        self.store = store
+        self.selection = selection
+    }
+
+    /// Reads `PATH`, `HOST`, `HOST/REPOSITORY:TAG`, `HOST/REPOSITORY@DIGEST` or a pattern such as `HOST/team/**:1.*`.
+    ///
+    /// - Parameter images: patterns that choose from an archive or a folder; all of it if there are none.
+    /// - Returns: a source for each pattern, since each may take other tags of the same repository.
+    /// - Throws: `OCIError` or `LifeboatError` of kind `.usage`.
+    public static func parse(
+        _ text: String, images: [String] = [], platforms: [Platform] = [], referrers: Bool = true,
+        in fileSystem: any FileSystem
+    ) async throws -> [SourceDefinition] {
+        if let store = try await StoreDefinition.path(text, in: fileSystem) {
+            return (images.isEmpty ? ["**"] : images).map { pattern in
+                SourceDefinition(
+                    store: store, rule: SelectionRule(pattern: pattern, platforms: platforms, referrers: referrers))
+            }
+        }
+        if text.contains("*") || text.contains("?") {
+            guard let slash = text.firstIndex(of: "/"), Reference.isHost(text[..<slash]),
+                Reference.isWellFormedHost(text[..<slash])
+            else {
+                throw LifeboatError(
+                    .usage, "the pattern '\(shown(text))' does not begin with a host",
+                    advice: "HOST/PATTERN, such as 'registry.example.com/team/**'")
+            }
+            let rule = SelectionRule(
+                pattern: text[text.index(after: slash)...], platforms: platforms, referrers: referrers)
+            return [
+                SourceDefinition(
+                    store: .registry(host: Reference.canonical(registry: String(text[..<slash])), prefix: ""), rule: rule)
+            ]
+        }
+        if isRegistry(text) { return [SourceDefinition(store: try .registry(parsing: text), selection: .all)] }
+        let reference = try Reference(parsing: text)
+        return [
+            SourceDefinition(
+                store: .registry(host: reference.registry, prefix: ""),
+                rule: SelectionRule(reference, platforms: platforms, referrers: referrers))
+        ]
+    }
+
+    /// Whether a word without a slash is a registry, all of it, and not an image of Docker Hub: `registry.example.com`,
+    /// `127.0.0.1:5000`, `localhost:5000`.
+    private static func isRegistry(_ text: String) -> Bool {
+        guard !text.contains("/"), !text.contains("@"), Reference.isWellFormedHost(text) else { return false }
+        if text.hasPrefix("[") { return true }
+        let name = text.split(separator: ":")[0]
+        return name.contains(".") || name == "localhost"
+    }
+
+    private init(store: StoreDefinition, rule: SelectionRule) {
+        self.init(store: store, selection: Selection(rules: [rule]))
+    }
+}
+
+extension StoreDefinition {
+    /// Reads `HOST` or `HOST/PREFIX`.
+    ///
+    /// - Throws: `OCIError` or `LifeboatError` of kind `.usage`.
+    public static func registry(parsing text: String) throws -> StoreDefinition {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard let host = parts.first, Reference.isWellFormedHost(host), !text.contains("://"),
+            Reference.isHost(host) || parts.count == 1
+        else {
+            throw LifeboatError(
+                .usage, "'\(shown(text))' is not a registry", advice: "HOST or HOST/PREFIX, without http:// or https://")
+        }
+        var prefix = parts.count == 2 ? parts[1] : ""
+        while prefix.hasSuffix("/") { prefix.removeLast() }
+        if !prefix.isEmpty { _ = try RepositoryName(prefix) }
+        return .registry(host: Reference.canonical(registry: host), prefix: prefix)
+    }
+}

@@ -1,0 +1,76 @@
+import OCI
+import OCIArchive
+
+/// Verifies archives and layout folders as files: every byte of them, not only what an image needs.
+struct FileVerification: Sendable {
+    let environment: RunEnvironment
+    let observe: RunObserver
+
+    /// - Returns: one entry for the file, and one for each thing that is wrong with it.
+    func verify(_ definition: StoreDefinition) async throws -> [ImageReport] {
+        switch definition {
+        case .archive(let path): try await verifyArchive(path)
+        case .layout(let path): try await verifyLayout(path)
+        case .registry: []
+        }
+    }
+
+    private func verifyArchive(_ path: String) async throws -> [ImageReport] {
+        if path != "-", let status = try await environment.fileSystem.status(path, followLinks: true) {
+            observe(.reading(file: path, bytes: status.size))
+        }
+        let report = try await ArchiveVerification(
+            path: path, opening: environment.archiveOpening, progress: { [observe] in observe(.moved(bytes: $0)) }
+        ).run()
+        var sound = ImageReport(
+            source: path, target: "", digest: report.id, outcome: report.isSound ? .done : .failed)
+        sound.size = report.byteCount
+        sound.bytesMoved = report.byteCount
+        sound.notes = report.notes
+        sound.notes.insert(
+            "\(report.imageCount) images, \(report.blobCount) blobs, \(report.isSealed ? "sealed" : "not sealed")", at: 0)
+        return finish(
+            sound,
+            report.findings.map { finding in
+                let images = finding.images.isEmpty ? "" : "; it belongs to " + finding.images.joined(separator: ", ")
+                return LifeboatError(finding.kind, "\(finding.place) of \(path): \(finding.detail)\(images)")
+            })
+    }
+
+    private func verifyLayout(_ path: String) async throws -> [ImageReport] {
+        let layout = try await Layout.open(
+            path, defaultRepository: environment.defaultRepository, surroundings: environment.surroundings,
+            files: environment.fileSystem)
+        let result = try await layout.verify { [observe] in observe(.moved(bytes: $0)) }
+        var sound = ImageReport(source: path, target: "", digest: nil, outcome: result.isSound ? .done : .failed)
+        sound.size = result.bytes
+        sound.bytesMoved = result.bytes
+        sound.notes = ["\(result.images) images, \(result.blobs) blobs"]
+        var faults: [LifeboatError] = []
+        for finding in result.findings {
+            switch finding.fault {
+            case .unreferenced, .foreign: sound.notes.append(finding.what)
+            case .missing, .damaged, .sizeMismatch:
+                faults.append(LifeboatError(.damaged, finding.what + (finding.image.map { "; it belongs to \($0)" } ?? "")))
+            }
+        }
+        return finish(sound, faults)
+    }
+
+    private func finish(_ file: ImageReport, _ faults: [LifeboatError]) -> [ImageReport] {
+        guard let first = faults.first else {
+            observe(.imageEnded(file))
+            return [file]
+        }
+        var damaged = file
+        damaged.error = FailureReport(first)
+        var reports = [damaged]
+        for fault in faults.dropFirst() {
+            var report = ImageReport(source: file.source, target: "", digest: nil, outcome: .failed)
+            report.error = FailureReport(fault)
+            reports.append(report)
+        }
+        for report in reports { observe(.imageEnded(report)) }
+        return reports
+    }
+}

@@ -1,0 +1,20 @@
+import ArgumentParser
+
+/// The root of the command: one subcommand a verb.
+struct LifeboatCommand: AsyncParsableCommand {
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "lifeboat",
+        abstract: "Moves container images between registries and into backups, and proves that every byte arrived.",
+        discussion: """
+            Exit codes: 0 all of it worked, 3 some images failed, 64 usage, 65 bytes damaged, 66 source not found, \
+            69 registry unavailable, 70 a fault of lifeboat, 73 conflict at the target, 74 local I/O, 75 locked by another \
+            run, 76 the registry breaks the protocol, 77 credentials refused, 78 definition or policy, 128+N signal N.
+            """,
+        version: version,
+        subcommands: [
+            CopyCommand.self, ExportCommand.self, ImportCommand.self, VerifyCommand.self, InspectCommand.self,
+            ListCommand.self, ServeCommand.self, RunCommand.self,
+        ])
+}

@@ -1,0 +1,33 @@
+import ArgumentParser
+import Lifeboat
+import OCI
+
+/// Runs steps, says what happens, prints the answer, and throws the exit code.
+func run(
+    _ steps: [Step], name: String, in environment: RunEnvironment, output: OutputFlags, answersOnStandardOutput: Bool = true
+) async throws {
+    let progress = Progress(isQuiet: output.quiet)
+    let report = await Runner(environment, observe: progress.handle).run(steps, name: name)
+    progress.end()
+    try Task.checkCancellation()
+    let answer = answersOnStandardOutput ? Terminal.answer : Terminal.story
+    if output.json { answer(report.json.indented) } else { answer(Summary.text(of: report)) }
+    if report.exitCode != 0 {
+        for failure in report.steps.compactMap(\.error) { Terminal.story(failure.words) }
+        throw ExitCode(report.exitCode)
+    }
+}
+
+/// Says what steps would do.
+func printPlan(_ step: CopyStep, in environment: RunEnvironment, output: OutputFlags) async throws {
+    let plan = try await Runner(environment).plan(step)
+    if output.json {
+        Terminal.answer(plan.json(target: step.target.description).indented)
+    } else {
+        Terminal.answer(Summary.text(of: plan, target: step.target.description))
+    }
+    let kinds = plan.failures.map { FailureReport($0.error).kind }
+    if !kinds.isEmpty {
+        throw ExitCode(plan.items.isEmpty ? FailureReport(plan.failures[0].error).kind.exitCode : 3)
+    }
+}

@@ -1,0 +1,47 @@
+import ArgumentParser
+import Lifeboat
+import OCI
+
+struct ExportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export", abstract: "Export images to an OCI tar archive or an OCI layout folder.",
+        discussion: """
+            lifeboat export registry.example.com/team/app:1.4 --to app.tar
+            lifeboat export 'registry.example.com/team/**' debian:12 --to backup.tar.zst
+            """)
+
+    @Argument(help: ArgumentHelp(
+        "Images (HOST/REPOSITORY:TAG), patterns ('HOST/team/**', 'HOST/apps/*:1.*'), archives or layout folders.",
+        valueName: "source"))
+    var sources: [String]
+
+    @Option(help: ArgumentHelp(
+        "x.tar, x.tar.zst, x.tar.xz, x.tar.gz, - for stdout, or DIR/ for an OCI layout.", valueName: "path"))
+    var to: String
+
+    @Flag(help: "Replace an output file that holds something else.")
+    var force = false
+
+    @Flag(name: .customLong("dry-run"), help: "Say what would be moved; write nothing.")
+    var dryRun = false
+
+    @OptionGroup var selection: SelectionFlags
+    @OptionGroup var registries: RegistryFlags
+    @OptionGroup var output: OutputFlags
+
+    func run() async throws {
+        let environment = try RunEnvironment.command(registries, repository: selection.repository)
+        guard let target = try await StoreDefinition.path(to, in: environment.fileSystem) else {
+            throw LifeboatError(
+                .usage, "'\(shown(to))' is no file that can be written",
+                advice: "a name that ends in \(StoreDefinition.archiveSuffixes.joined(separator: ", ")), - for stdout, or a folder with a slash at its end")
+        }
+        let step = CopyStep(
+            kind: .export, sources: try await selection.sources(sources, in: environment), target: target,
+            overwrite: .always, replacesFile: force)
+        if dryRun { return try await printPlan(step, in: environment, output: output) }
+        try await LifeboatCLI.run(
+            [Step(name: "export", work: .copy(step))], name: "export", in: environment, output: output,
+            answersOnStandardOutput: to != "-")
+    }
+}

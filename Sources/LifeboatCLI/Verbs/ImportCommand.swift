@@ -1,0 +1,37 @@
+import ArgumentParser
+import Lifeboat
+import OCI
+
+struct ImportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import", abstract: "Import images into a registry, from another one or from an archive.",
+        discussion: """
+            An image keeps its repository name at the target.
+
+            lifeboat import 'old.example.com/**' --to new.example.com
+            lifeboat import backup.tar --image 'team/**' --to new.example.com/restored
+            """)
+
+    @Argument(help: ArgumentHelp(
+        "Images, patterns, archives (- is stdin) or layout folders.", valueName: "source"))
+    var sources: [String]
+
+    @Option(help: ArgumentHelp("The registry, and what to put before every repository name.", valueName: "host[/prefix]"))
+    var to: String
+
+    @OptionGroup var selection: SelectionFlags
+    @OptionGroup var targets: TargetFlags
+    @OptionGroup var registries: RegistryFlags
+    @OptionGroup var output: OutputFlags
+
+    func run() async throws {
+        let environment = try RunEnvironment.command(registries, repository: selection.repository)
+        let target = try StoreDefinition.registry(parsing: to)
+        guard case .registry(_, let prefix) = target else { return }
+        let step = CopyStep(
+            kind: .import, sources: try await selection.sources(sources, in: environment), target: target,
+            naming: Naming(prefix: prefix), overwrite: try targets.rule)
+        if targets.dryRun { return try await printPlan(step, in: environment, output: output) }
+        try await LifeboatCLI.run([Step(name: "import", work: .copy(step))], name: "import", in: environment, output: output)
+    }
+}

@@ -1,0 +1,84 @@
+import ArgumentParser
+import Lifeboat
+import OCI
+
+struct InspectCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect", abstract: "Show what an image consists of: manifests, platforms, layers, referrers.")
+
+    @Argument(help: ArgumentHelp("An image, an archive or a layout folder.", valueName: "path|image"))
+    var place: String
+
+    @OptionGroup var selection: SelectionFlags
+    @OptionGroup var registries: RegistryFlags
+    @OptionGroup var output: OutputFlags
+
+    func run() async throws {
+        let environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var trees: [(image: NamedImage, tree: Survey.Node)] = []
+        for source in try await selection.sources([place], in: environment) {
+            trees += try await Survey(environment).inspect(source)
+        }
+        if output.json {
+            Terminal.answer(
+                JSONValue.array(
+                    trees.map { image, tree in .object(["name": .string(image.name), "manifest": tree.json]) }
+                ).indented)
+            return
+        }
+        for (image, tree) in trees {
+            Terminal.answer((image.registry.map { $0 + "/" } ?? "") + image.name)
+            for line in tree.lines { Terminal.answer("  " + line) }
+        }
+    }
+}
+
+extension Survey.Node {
+    /// The tree as indented lines.
+    var lines: [String] {
+        var lines = ["\(title)  \(manifest.descriptor.digest)  \(size(manifest.descriptor.size))"]
+        switch manifest.kind {
+        case .image(let config, let layers):
+            if let config { lines.append("  config  \(config.digest)  \(size(config.size))  \(shown(config.mediaType.rawValue))") }
+            for layer in layers {
+                lines.append(
+                    "  layer   \(layer.digest)  \(size(layer.size))  \(shown(layer.mediaType.rawValue))"
+                        + (layer.isForeign ? "  foreign: recorded, not moved" : ""))
+            }
+        case .index(let entries):
+            for entry in entries where !entry.mediaType.isManifest {
+                lines.append("  blob    \(entry.digest)  \(size(entry.size))  \(shown(entry.mediaType.rawValue))")
+            }
+            for child in children { lines += child.lines.map { "  " + $0 } }
+        }
+        for referrer in referrers {
+            lines.append("  referred to by:")
+            lines += referrer.lines.map { "    " + $0 }
+        }
+        return lines
+    }
+
+    private var title: String {
+        let kind = if case .index = manifest.kind { "index" } else { "image" }
+        if let platform = descriptor.platform { return "\(kind) \(shown(platform.description))" }
+        if manifest.subject != nil { return "\(kind) \(shown(manifest.artifactType ?? ""))" }
+        return kind
+    }
+
+    var json: JSONValue {
+        var members: [String: JSONValue] = [
+            "mediaType": .string(manifest.descriptor.mediaType.rawValue),
+            "digest": .string(manifest.descriptor.digest.description), "size": .number(manifest.descriptor.size),
+        ]
+        if let platform = descriptor.platform { members["platform"] = .string(platform.description) }
+        if let type = manifest.artifactType { members["artifactType"] = .string(type) }
+        switch manifest.kind {
+        case .image(let config, let layers):
+            if let config { members["config"] = config.json }
+            members["layers"] = .array(layers.map(\.json))
+        case .index: members["manifests"] = .array(children.map(\.json))
+        }
+        if !referrers.isEmpty { members["referrers"] = .array(referrers.map(\.json)) }
+        return .object(members)
+    }
+}

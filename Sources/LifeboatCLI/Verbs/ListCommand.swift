@@ -1,0 +1,82 @@
+import ArgumentParser
+import Lifeboat
+import OCI
+
+struct ListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List what a registry, an archive or a folder holds: repositories, tags, digests, sizes.")
+
+    @Argument(help: ArgumentHelp("HOST, HOST/PATTERN, an archive or a layout folder.", valueName: "host|path"))
+    var place: String
+
+    @Flag(help: "Names and digests only: no manifest is read.")
+    var names = false
+
+    @OptionGroup var selection: SelectionFlags
+    @OptionGroup var registries: RegistryFlags
+    @OptionGroup var output: OutputFlags
+
+    func run() async throws {
+        let environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var entries: [Survey.Entry] = []
+        for source in try await sources(environment) {
+            entries += try await Survey(environment).list(source, readsGraphs: !names)
+        }
+        if output.json {
+            Terminal.answer(JSONValue.array(entries.map(\.json)).indented)
+        } else {
+            for line in table(entries) { Terminal.answer(line) }
+        }
+        for failure in entries.compactMap(\.failure) { Terminal.story(failure.words) }
+        if let first = entries.compactMap(\.failure).first {
+            throw ExitCode(entries.contains { $0.failure == nil } ? 3 : first.kind.exitCode)
+        }
+    }
+
+    private func sources(_ environment: RunEnvironment) async throws -> [SourceDefinition] {
+        let asWritten = try await selection.sources([place], in: environment)
+        guard case .registry = asWritten[0].store, !place.contains("*"), !place.contains("@"),
+            let slash = place.firstIndex(of: "/"), !place[slash...].contains(":")
+        else { return asWritten }
+        // HOST/REPOSITORY without a tag: all of its tags.
+        return try await selection.sources([place + ":*"], in: environment)
+    }
+
+    private func table(_ entries: [Survey.Entry]) -> [String] {
+        let rows = entries.compactMap { entry -> [String]? in
+            guard let image = entry.image else { return nil }
+            let bytes = entry.graph.map { size($0.size) } ?? ""
+            let kind = image.descriptor.mediaType.isIndex ? "index" : image.descriptor.mediaType.isManifest ? "image" : "other"
+            return [image.name, image.descriptor.digest.description, names ? "" : kind, bytes]
+        }
+        let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
+        let lines = rows.map { row in
+            zip(row, widths + [0]).map { text, width in text + String(repeating: " ", count: max(0, width - text.count)) }
+                .joined(separator: "  ")
+        }.map { line in
+            var line = line[...]
+            while line.hasSuffix(" ") { line = line.dropLast() }
+            return String(line)
+        }
+        let repositories = Set(entries.compactMap(\.image?.repository)).count
+        return lines + ["\(count(rows.count, "image")) in \(repositories == 1 ? "1 repository" : "\(repositories) repositories")"]
+    }
+}
+
+extension Survey.Entry {
+    var json: JSONValue {
+        var members: [String: JSONValue] = ["name": .string(name)]
+        if let image {
+            members["repository"] = .string(image.repository.description)
+            if let tag = image.tag { members["tag"] = .string(tag.description) }
+            if let registry = image.registry { members["registry"] = .string(registry) }
+            members["digest"] = .string(image.descriptor.digest.description)
+            members["mediaType"] = .string(image.descriptor.mediaType.rawValue)
+        }
+        if let graph { members["bytes"] = .number(graph.size) }
+        if let failure {
+            members["error"] = .object(["class": .string(failure.kind.rawValue), "message": .string(failure.message)])
+        }
+        return .object(members)
+    }
+}

@@ -1,0 +1,4 @@
+import ArgumentParser
+struct ServeCommand: AsyncParsableCommand {
+    func run() async throws {}
+}

@@ -1,0 +1,3 @@
+import OCI
+
+extension Layout: BatchedTarget {}

@@ -1,0 +1,45 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Imports point down and siblings never import each other; each outside world enters at one target.
+@Suite struct ImportRuleTests {
+    /// What each target may import.
+    private static let allowed: [String: Set<String>] = [
+        "OCI": ["Crypto", "NIOCore"],
+        "OCIRegistry": [
+            "OCI", "AsyncHTTPClient", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL", "Logging", "Foundation", "Glibc",
+            "Synchronization",
+        ],
+        "OCIArchive": ["OCI", "CArchive", "NIOCore", "NIOPosix", "Glibc", "Synchronization"],
+        "OCIServer": [
+            "OCI", "Hummingbird", "HTTPTypes", "NIOCore", "Logging", "ServiceLifecycle", "Synchronization",
+        ],
+        "Lifeboat": ["OCI", "OCIRegistry", "OCIArchive", "Yams", "NIOCore", "Logging", "Synchronization"],
+        "LifeboatCLI": [
+            "Lifeboat", "OCI", "OCIArchive", "OCIRegistry", "OCIServer", "ArgumentParser", "Logging", "Glibc", "Dispatch",
+            "Synchronization",
+        ],
+    ]
+
+    @Test func `every target imports only what stands below it`() throws {
+        let sources = Fixtures.package.appendingPathComponent("Sources")
+        let targets = try FileManager.default.contentsOfDirectory(atPath: sources.path).filter { $0 != "CArchive" }
+        #expect(Set(targets) == Set(Self.allowed.keys))
+        var seen = 0
+        for target in targets {
+            let folder = sources.appendingPathComponent(target)
+            for file in try #require(FileManager.default.subpaths(atPath: folder.path)) where file.hasSuffix(".swift") {
+                let text = try String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8)
+                for line in text.split(separator: "\n") {
+                    guard let match = line.wholeMatch(of: /(?:@\w+ |public |internal |private |package )*import (?:(?:struct|class|enum|func|protocol|typealias|var|let) )?(\w+)(?:\..*)?/)
+                    else { continue }
+                    seen += 1
+                    let module = String(match.1)
+                    #expect(Self.allowed[target]?.contains(module) ?? false, "\(target)/\(file) imports \(module)")
+                }
+            }
+        }
+        #expect(seen > 50)
+    }
+}
