@@ -11,12 +11,20 @@ public struct Digest: Hashable, Sendable {
     }
 
     public let algorithm: Algorithm
-    private let words: (SIMD4<UInt64>, SIMD4<UInt64>)
+    private let words: Words
+
+    // Plain words and not SIMD vectors: those want an alignment of 32, which async frames do not keep (Swift 6.3
+    // then aborts with "freed pointer was not the last allocation").
+    private struct Words: Equatable, Sendable {
+        var a: UInt64 = 0, b: UInt64 = 0, c: UInt64 = 0, d: UInt64 = 0
+        var e: UInt64 = 0, f: UInt64 = 0, g: UInt64 = 0, h: UInt64 = 0
+    }
 
     public static func == (a: Digest, b: Digest) -> Bool { a.algorithm == b.algorithm && a.words == b.words }
 
     public func hash(into hasher: inout Hasher) {
-        hasher.combine(words.0)
+        hasher.combine(words.a)
+        hasher.combine(words.b)
     }
 
     /// A digest from the raw hash.
@@ -24,14 +32,9 @@ public struct Digest: Hashable, Sendable {
     /// - Precondition: `bytes` has as many elements as the algorithm's hash; every caller has just computed it.
     init(algorithm: Algorithm, bytes: some Sequence<UInt8>) {
         self.algorithm = algorithm
-        var raw = [UInt8](bytes)
-        raw += [UInt8](repeating: 0, count: 64 - raw.count)
-        words = raw.withUnsafeBytes { bytes in
-            (
-                bytes.loadUnaligned(fromByteOffset: 0, as: SIMD4<UInt64>.self),
-                bytes.loadUnaligned(fromByteOffset: 32, as: SIMD4<UInt64>.self)
-            )
-        }
+        var words = Words()
+        withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: [UInt8](bytes)) }
+        self.words = words
     }
 
     /// Reads `sha256:<64 lower-case hex digits>` or `sha512:<128 …>`.
