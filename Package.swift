@@ -78,12 +78,20 @@ let package = Package(
 
         .target(
             name: "TestSupport",
-            dependencies: ["OCI", "OCIServer", "OCIArchive"],
+            dependencies: [
+                "OCI", "OCIServer", "OCIArchive", nioCore, nioPosix,
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
             path: "Tests/TestSupport",
             swiftSettings: strict),
         .testTarget(name: "OCITests", dependencies: ["OCI", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "OCIRegistryTests", dependencies: ["OCIRegistry", "TestSupport"], swiftSettings: strict),
+            name: "OCIRegistryTests",
+            dependencies: [
+                "OCIRegistry", "OCI", "TestSupport", nioCore, logging,
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "OCIArchiveTests", dependencies: ["OCIArchive", "TestSupport"], swiftSettings: strict),
         .testTarget(

@@ -1,0 +1,104 @@
+import AsyncHTTPClient
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import OCI
+import Synchronization
+
+/// Sends single requests to a registry's endpoint, within its limits and under a watchdog.
+final class Transport: Sendable {
+    /// One event loop for all registries: more are no faster and need more memory.
+    static let sharedLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
+    let registry: WebAddress
+    let endpoint: Endpoint
+    private let options: RegistryOptions
+    private let surroundings: Surroundings
+    private let group: any EventLoopGroup
+    private let limiter: RequestLimiter
+    private let counts = Mutex<[RequestKind: Int]>([:])
+
+    init(_ registry: WebAddress, options: RegistryOptions, surroundings: Surroundings) throws(RegistryError) {
+        self.registry = registry
+        self.options = options
+        self.surroundings = surroundings
+        group = options.eventLoopGroup ?? Transport.sharedLoop
+        limiter = RequestLimiter(limit: options.connections)
+        endpoint = try Endpoint(registry, options: options, group: group)
+    }
+
+    /// What is sent, once.
+    struct Call {
+        enum Body {
+            case none
+            case bytes(ByteBuffer)
+            /// As many bytes, from `Exchange.send`.
+            case stream(Int64)
+        }
+
+        var kind: RequestKind
+        var method: HTTPMethod
+        var address: WebAddress
+        var headers: HTTPHeaders
+        var body = Body.none
+        /// The longest wait for the head of the answer; nil for the usual one.
+        var headLimit: Duration?
+    }
+
+    /// Sends a request and lets `body` deal with the exchange, which ends with it.
+    ///
+    /// - Throws: `RegistryError`, and what `body` throws.
+    func exchange<R>(_ call: Call, _ body: (Exchange) async throws -> R) async throws -> R {
+        // A token is fetched on behalf of a request that waits for nothing else, so it needs no place of its own.
+        if call.kind == .token { return try await perform(call, body) }
+        let use: RequestLimiter.Use = if case .stream = call.body { .upload } else { .other }
+        return try await limiter.withPlace(use) { try await perform(call, body) }
+    }
+
+    private func perform<R>(_ call: Call, _ body: (Exchange) async throws -> R) async throws -> R {
+        let connection = try await endpoint.connection()
+        let exchange = Exchange(hasBody: call.hasBody, on: group.any()) { [registry, endpoint] error in
+            if Fault.isConnectFault(error), call.address.host == registry.host {
+                Task { await endpoint.giveUp(connection.address) }
+            }
+            return Fault.explain(error, at: call.address)
+        }
+        let request = try request(call, exchange)
+        counts.withLock { $0[call.kind, default: 0] += 1 }
+        defer { exchange.close() }
+        return try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { [options, surroundings] in
+                let reason = try await Watchdog(options, headLimit: call.headLimit).watch(exchange, surroundings)
+                exchange.fail(RegistryError.transient("\(call.address.authority) has stalled: \(reason)"))
+            }
+            defer { tasks.cancelAll() }
+            exchange.start(request, on: connection.client)
+            return try await body(exchange)
+        }
+    }
+
+    private func request(_ call: Call, _ exchange: Exchange) throws -> HTTPClient.Request {
+        var headers = call.headers
+        headers.replaceOrAdd(name: "User-Agent", value: "lifeboat")
+        headers.replaceOrAdd(name: "Accept-Encoding", value: "identity")
+        let body: HTTPClient.Body? =
+            switch call.body {
+            case .none: nil
+            case .bytes(let bytes): .byteBuffer(bytes)
+            case .stream(let length): exchange.body(of: length)
+            }
+        do {
+            return try HTTPClient.Request(
+                url: call.address.url, method: call.method, headers: headers, body: body)
+        } catch {
+            throw RegistryError.protocolViolation("\(call.address) is not a URL that can be asked for")
+        }
+    }
+
+    func requestCounts() -> [RequestKind: Int] { counts.withLock { $0 } }
+}
+
+extension Transport.Call {
+    fileprivate var hasBody: Bool { if case .stream(let length) = body { length > 0 } else { false } }
+}

@@ -1,0 +1,54 @@
+import OCI
+
+/// Notices when the other side of an exchange no longer does its part.
+///
+/// Time in which we ourselves hold things up does not count, and there is no limit on the whole (N3, N4, N11).
+struct Watchdog: Sendable {
+    /// How often a window is looked at.
+    private static let samples = 8
+
+    let window: Duration
+    /// Bytes within a window, below which it is a stall.
+    let leastBytes: Int64
+    /// The longest wait for the head of the answer.
+    let headLimit: Duration
+
+    init(_ options: RegistryOptions, headLimit: Duration?) {
+        window = options.idleTimeout
+        let seconds = Double(window.components.seconds) + Double(window.components.attoseconds) * 1e-18
+        leastBytes = max(1, Int64(seconds * Double(options.minimumRate)))
+        self.headLimit = headLimit ?? options.headerTimeout
+    }
+
+    /// Returns what is wrong as soon as something is.
+    func watch(_ exchange: Exchange, _ surroundings: Surroundings) async throws -> String {
+        let tick = window / Watchdog.samples
+        var waitedForHead = Duration.zero
+        var moved: [Int64] = []
+        while true {
+            try await surroundings.sleep(for: tick)
+            let progress = exchange.progress
+            guard progress.isWaiting else {
+                moved = []
+                waitedForHead = .zero
+                continue
+            }
+            if progress.owesHead {
+                waitedForHead += tick
+                moved = []
+                if waitedForHead >= headLimit { return "it has not answered for \(seconds(headLimit))" }
+                continue
+            }
+            waitedForHead = .zero
+            moved.append(progress.moved)
+            guard moved.count > Watchdog.samples else { continue }
+            let bytes = progress.moved - moved.removeFirst()
+            if bytes < leastBytes { return "only \(bytes) bytes moved in \(seconds(window))" }
+        }
+    }
+
+    private func seconds(_ duration: Duration) -> String {
+        let (seconds, attoseconds) = duration.components
+        return attoseconds == 0 ? "\(seconds) s" : "\(seconds * 1000 + attoseconds / 1_000_000_000_000_000) ms"
+    }
+}

@@ -1,0 +1,185 @@
+import Logging
+import NIOCore
+import NIOHTTP1
+import OCI
+
+extension Registry {
+    /// The most redirects that are followed for one request.
+    static let redirectLimit = 5
+    /// The most different warnings of a registry that are passed on.
+    private static let warningLimit = 20
+
+    var loop: RequestLoop { RequestLoop(name: name, options: options, surroundings: surroundings) }
+
+    /// Sends a request, with credentials where they are asked for, as often as it takes.
+    ///
+    /// - Returns: the answer, whatever its status, except for statuses that may pass: those end in an error.
+    func answer(_ request: Request) async throws -> Answer {
+        try await loop.run(request) {
+            try await self.exchange(request) { exchange, head, address in
+                try await Registry.collect(exchange, head, address, request)
+            }
+        }
+    }
+
+    /// Sends a request once, following redirects and answering a challenge, and lets `body` deal with the last answer.
+    func exchange<R>(
+        _ request: Request, _ body: (Exchange, HTTPResponseHead, WebAddress) async throws -> R
+    ) async throws -> R {
+        var address = request.address
+        var redirects = 0
+        var refreshed = false
+        var authorization: String?
+        if let access = request.access { authorization = try await authenticator.authorization(for: access) }
+        while true {
+            var call = Transport.Call(request, at: address)
+            let isOurs = address.hasSameOrigin(as: root)
+            if isOurs, let authorization { call.headers.replaceOrAdd(name: "Authorization", value: authorization) }
+            let step = try await transport.exchange(call) { exchange -> Step<R> in
+                let head = try await exchange.head()
+                note(head)
+                if head.status == .unauthorized, isOurs, !refreshed, request.access != nil {
+                    _ = try await exchange.collect(upTo: Request.errorLimit)
+                    return .challenge(head.headers["WWW-Authenticate"])
+                }
+                if request.followsRedirects, let target = try Registry.redirect(head, from: address) {
+                    _ = try await exchange.collect(upTo: Request.errorLimit)
+                    return .redirect(target)
+                }
+                return .done(try await body(exchange, head, address))
+            }
+            switch step {
+            case .done(let result): return result
+            case .challenge(let fields):
+                guard let access = request.access else { break }
+                refreshed = true
+                authorization = try await authenticator.answer(fields, to: access, rejected: authorization)
+            case .redirect(let target):
+                redirects += 1
+                guard redirects <= Registry.redirectLimit else {
+                    throw RegistryError(
+                        .policy, "\(name) redirects \(request.what) more than \(Registry.redirectLimit) times")
+                }
+                try Registry.check(target, from: address, of: root)
+                address = target
+            }
+        }
+    }
+
+    private enum Step<R> {
+        case done(R)
+        case challenge([String])
+        case redirect(WebAddress)
+    }
+
+    /// Sends a request of the token protocol, which has its own credentials and stays at one origin (R22).
+    static func answer(_ request: Request, over transport: Transport) async throws -> Answer {
+        try await transport.exchange(Transport.Call(request, at: request.address)) { exchange in
+            let head = try await exchange.head()
+            if let target = try redirect(head, from: request.address) {
+                throw RegistryError(
+                    .policy, "the token service \(request.address.origin) redirects to \(shown(target.origin))")
+            }
+            return try await collect(exchange, head, request.address, request)
+        }
+    }
+
+    /// - Throws: `RegistryError` `.policy` if an answer is longer than the request allows.
+    private static func collect(
+        _ exchange: Exchange, _ head: HTTPResponseHead, _ address: WebAddress, _ request: Request
+    ) async throws -> Answer {
+        let status = Int(head.status.code)
+        let limit = status < 300 ? request.bodyLimit : Request.errorLimit
+        let body = try await exchange.collect(upTo: limit + 1)
+        guard status >= 300 || body.readableBytes <= limit else {
+            throw RegistryError(
+                .policy, "\(address.authority) answers \(request.what) with more than \(limit) bytes, the limit")
+        }
+        return Answer(status: status, headers: head.headers, body: body, address: address)
+    }
+
+    /// Where an answer redirects to; nil if it does not.
+    private static func redirect(_ head: HTTPResponseHead, from address: WebAddress) throws(RegistryError)
+        -> WebAddress?
+    {
+        guard [301, 302, 303, 307, 308].contains(head.status.code), let text = head.headers.first(name: "Location")
+        else { return nil }
+        guard let target = address.resolving(text) else {
+            throw RegistryError(.policy, "\(address.authority) redirects to what is no http or https URL")
+        }
+        return target
+    }
+
+    /// Refuses redirects that lose the encryption or lead inside the network of this machine (R24, R25).
+    private static func check(_ target: WebAddress, from address: WebAddress, of registry: WebAddress)
+        throws(RegistryError)
+    {
+        guard target.scheme == .https || address.scheme == .http else {
+            throw RegistryError(
+                .policy, "\(address.authority) redirects from https to \(shown(target.origin)), which is not encrypted")
+        }
+        let isInternal =
+            switch target.network {
+            case .linkLocal?, .unspecified?, .multicast?: true
+            case .loopback?: registry.network != .loopback
+            default: target.isOddNumber
+            }
+        if isInternal {
+            throw RegistryError(.policy, "\(address.authority) redirects to the internal \(shown(target.origin))")
+        }
+    }
+
+    /// Passes the registry's warnings on, each once (distribution specification, "Warnings").
+    private func note(_ head: HTTPResponseHead) {
+        for text in head.headers["Warning"].prefix(Registry.warningLimit) where text.hasPrefix("299 ") {
+            let isNew = withMemory { memory in
+                memory.warnings.count < Registry.warningLimit && memory.warnings.insert(text).inserted
+            }
+            if isNew { logger.warning("\(name) warns: \(shown(text.dropFirst(4), limit: 256))") }
+        }
+    }
+
+    // MARK: Errors
+
+    /// The error for an answer that is not the one that was wanted.
+    ///
+    /// - Parameter otherwise: what a status means that has no meaning of its own.
+    func refusal(
+        _ answer: Answer, of what: String, in repository: RepositoryName?,
+        otherwise: FailureKind = .protocolViolation
+    ) -> RegistryError {
+        let place = name + (repository.map { "/\($0)" } ?? "")
+        let said = answer.said.map { ": \($0)" } ?? ""
+        let status = answer.status
+        if Answer.isFault(status) { return answer.fault(on: what, at: place, now: surroundings.now()) }
+        switch status {
+        case 200..<300 where answer.isHTML:
+            return .protocolViolation(
+                "\(name) is not a registry: it answers \(what) with an HTML page", advice: "check the host name")
+        case 401, 403:
+            return RegistryError(
+                .auth, "\(place) refuses access to \(what) (\(status)\(said))",
+                advice: "docker login \(name), with a user who may do this", status: status)
+        case 404:
+            return RegistryError(
+                .notFound, "\(place) has no \(what)\(said)",
+                advice: "check the name; lifeboat list \(name) shows what is there", status: status)
+        case 400 where root.scheme == .http && said.contains("HTTPS"):
+            return RegistryError(
+                .unavailable, "\(name) speaks TLS, not plain HTTP", advice: "without --plain-http", status: status)
+        case 413:
+            return RegistryError(
+                .conflict, "\(place) refuses \(what) as too large (413\(said))", status: status)
+        default:
+            return RegistryError(otherwise, "\(place) answers \(status) to \(what)\(said)", status: status)
+        }
+    }
+}
+
+extension Transport.Call {
+    init(_ request: Request, at address: WebAddress) {
+        self.init(
+            kind: request.kind, method: request.method, address: address, headers: request.headers,
+            body: request.body.map { .bytes($0) } ?? .none, headLimit: request.headLimit)
+    }
+}

@@ -1,0 +1,88 @@
+import Logging
+import NIOCore
+import NIOHTTP1
+import OCI
+import Synchronization
+
+/// A registry: an image store behind HTTPS (OCI distribution specification 1.1).
+///
+/// Must be shut down when it is no longer used.
+public final class Registry: Sendable {
+    /// Host and port as users write it; `docker.io` for Docker Hub.
+    public let name: String
+    public let options: RegistryOptions
+    let surroundings: Surroundings
+    let logger: Logger
+    let root: WebAddress
+    let transport: Transport
+    let authenticator: Authenticator
+    private let memory = Mutex(Memory())
+    let turns = Turns()
+
+    /// What has been learned about the registry in this run.
+    struct Memory {
+        /// Nil as long as nobody has asked.
+        var hasReferrersAPI: Bool?
+        /// The tags that list referrers, of repositories whose tags have all been listed.
+        var referrersTags: [RepositoryName: Set<Tag>] = [:]
+        /// Manifests whose size is only what a header of HEAD said (R4).
+        var statedSizes: Set<Digest> = []
+        /// Uploads that a refused mount has begun (R30).
+        var begun: [BlobPlace: WebAddress] = [:]
+        /// Bytes that are sent in one request, once a registry has refused more.
+        var largestUpload: Int?
+        var warnings: Set<String> = []
+    }
+
+    struct BlobPlace: Hashable {
+        let repository: RepositoryName
+        let digest: Digest
+    }
+
+    /// - Parameter host: `host[:port]`, as in an image reference.
+    /// - Throws: `RegistryError` for something that is no host, or certificates that cannot be read.
+    public init(host: String, options: RegistryOptions, surroundings: Surroundings, logger: Logger)
+        throws(RegistryError)
+    {
+        name = Reference.canonical(registry: host)
+        let authority = name == "docker.io" ? "registry-1.docker.io" : host
+        guard let plain = WebAddress(scheme: .http, authority: authority, target: "/v2/"),
+            let secure = WebAddress(scheme: .https, authority: authority, target: "/v2/")
+        else {
+            throw RegistryError(.usage, "'\(shown(host, limit: 200))' is not a host", advice: "host or host:port")
+        }
+        root = options.plainHTTP ?? (plain.network == .loopback) ? plain : secure
+        self.options = options
+        self.surroundings = surroundings
+        self.logger = logger
+        let transport = try Transport(root, options: options, surroundings: surroundings)
+        self.transport = transport
+        let service = TokenService(name: name, now: surroundings.now) { [name] request in
+            try await RequestLoop(name: name, options: options, surroundings: surroundings).run(request) {
+                try await Registry.answer(request, over: transport)
+            }
+        }
+        authenticator = Authenticator(
+            name: name, registry: root, options: options, now: surroundings.now, tokens: service)
+    }
+
+    /// Closes all connections. Nothing can be asked afterwards.
+    public func shutdown() async throws {
+        try await transport.endpoint.shutdown()
+    }
+
+    /// How many requests have been sent so far, tries that failed included.
+    public func requestCounts() -> [RequestKind: Int] { transport.requestCounts() }
+
+    /// The IP address that stands for the registry in this run; nil before the first request, and between two.
+    ///
+    /// What one address is known to hold says nothing about the next one.
+    public func address() async -> String? { await transport.endpoint.address }
+
+    /// Reads or changes what is remembered.
+    func withMemory<R: Sendable>(_ body: @Sendable (inout Memory) -> R) -> R { memory.withLock { body(&$0) } }
+
+    public func repository(_ repository: RepositoryName) -> RemoteRepository {
+        RemoteRepository(registry: self, repository: repository)
+    }
+}

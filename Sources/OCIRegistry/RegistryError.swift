@@ -1,0 +1,54 @@
+import OCI
+
+/// An error of a registry or of the way to it.
+///
+/// Never contains a password, a token or the query of a URL; what a registry said is escaped and cut.
+public struct RegistryError: Failure {
+    public let kind: FailureKind
+    public let description: String
+    public let advice: String?
+    /// The HTTP status that was answered, if one was.
+    public let status: Int?
+    /// Whether the fault may pass by itself, so that the same request can be sent again.
+    let isTransient: Bool
+    /// How long the registry asks to wait before that.
+    let retryAfter: Duration?
+
+    init(
+        _ kind: FailureKind, _ description: String, advice: String? = nil, status: Int? = nil,
+        isTransient: Bool = false, retryAfter: Duration? = nil
+    ) {
+        self.kind = kind
+        self.description = description
+        self.advice = advice
+        self.status = status
+        self.isTransient = isTransient
+        self.retryAfter = retryAfter
+    }
+
+    static func transient(_ description: String, advice: String? = nil, status: Int? = nil, retryAfter: Duration? = nil)
+        -> RegistryError
+    {
+        RegistryError(
+            .unavailable, description, advice: advice, status: status, isTransient: true, retryAfter: retryAfter)
+    }
+
+    static func protocolViolation(_ description: String, advice: String? = nil) -> RegistryError {
+        RegistryError(.protocolViolation, description, advice: advice)
+    }
+
+    /// The same error when trying again has come to an end.
+    func final(after attempts: Int) -> RegistryError {
+        RegistryError(
+            kind, attempts > 1 ? "\(description), after \(attempts) attempts" : description, advice: advice,
+            status: status)
+    }
+
+    /// The same error for an endless pause.
+    func final(refusing wait: Duration, limit: Duration) -> RegistryError {
+        RegistryError(
+            kind,
+            "\(description); it asks to wait \(wait.components.seconds) s, the limit is \(limit.components.seconds) s",
+            advice: advice ?? "run it again later", status: status)
+    }
+}

@@ -1,0 +1,50 @@
+import NIOCore
+import OCI
+
+/// How to reach a registry.
+public struct RegistryOptions: Sendable {
+    /// Whether to speak HTTP without TLS. Nil: for loopback hosts only.
+    public var plainHTTP: Bool?
+    public var tls = TLS()
+    public var credentials = CredentialSource.docker
+    /// The most requests under way at once.
+    public var connections = 16
+    public var retry = RetryPolicy()
+    /// The longest wait for a TCP connection and its TLS handshake.
+    public var connectTimeout = Duration.seconds(10)
+    /// The longest wait for the head of an answer, once the request is sent.
+    public var headerTimeout = Duration.seconds(60)
+    /// The longest wait for the answer to a finished upload: the registry may read all of it once more.
+    public var commitTimeout = Duration.seconds(300)
+    /// A body that makes less progress than `minimumRate` over this time has stalled. There is no limit on total time.
+    public var idleTimeout = Duration.seconds(60)
+    /// Bytes a second.
+    public var minimumRate = 1024
+    public var upload = Upload.whole
+    /// Hosts (`host` or `host:port`) whose token service may stand on a private address or another scheme.
+    public var trustedRealms: Set<String> = []
+    /// Where to run; nil for one event loop shared by all registries, which is the fastest and the smallest.
+    public var eventLoopGroup: (any EventLoopGroup)?
+
+    public init() {}
+
+    public struct TLS: Sendable {
+        /// PEM certificates that are trusted in addition to those of the system.
+        public var caFile: String?
+        /// Whether the registry must prove who it is. Off: anybody in between can read and write.
+        public var verify = true
+
+        public init(caFile: String? = nil, verify: Bool = true) {
+            self.caFile = caFile
+            self.verify = verify
+        }
+    }
+
+    /// In how many requests a blob is sent.
+    public enum Upload: Sendable, Hashable {
+        /// One PUT with a known length.
+        case whole
+        /// PATCH requests of this many bytes, each of which is held in memory and can be repeated.
+        case chunks(of: Int)
+    }
+}

@@ -1,0 +1,53 @@
+import NIOCore
+import NIOHTTP1
+import OCI
+
+extension RemoteRepository: ImageSource {
+    public func resolve(_ reference: TagOrDigest) async throws -> Descriptor {
+        if let descriptor = try await head(reference, pull).descriptor { return descriptor }
+        guard let manifest = try await get(reference, pull) else {
+            throw notFound(RemoteRepository.what(reference))
+        }
+        return manifest.descriptor
+    }
+
+    /// Names that are no tags are passed over.
+    public func tags() async throws -> [Tag] {
+        let pages = Pages(
+            registry: registry, access: pull, member: "tags", what: "the list of tags", repository: repository)
+        let names = try await pages.read(from: address("tags/list?n=\(Pages.size)")) { answer in
+            answer.status == 404
+                ? RegistryError(
+                    .notFound, "\(registry.name) has no repository \(repository)",
+                    advice: "check the name; lifeboat list \(registry.name) shows what is there", status: 404) : nil
+        }
+        var tags: [Tag] = []
+        for name in names {
+            do { tags.append(try Tag(name)) } catch { registry.skip(name, error) }
+        }
+        let listing = Set(tags.filter(\.listsReferrers))
+        registry.withMemory { $0.referrersTags[repository] = listing }
+        return tags.sorted()
+    }
+
+    public func manifest(_ descriptor: Descriptor) async throws -> Manifest {
+        guard let manifest = try await get(.digest(descriptor.digest), pull) else {
+            throw notFound(RemoteRepository.what(.digest(descriptor.digest)))
+        }
+        var wanted = descriptor
+        if registry.withMemory({ $0.statedSizes.contains(descriptor.digest) }) {
+            wanted.size = manifest.descriptor.size
+        }
+        return try Manifest(manifest.bytes, as: wanted, from: name)
+    }
+
+    public func read<R: Sendable>(
+        _ blob: Descriptor, after prefix: Prefix?, _ body: @escaping @Sendable (Content) async throws -> R
+    ) async throws -> R {
+        let start = prefix?.count ?? 0
+        return try await body(
+            Content(blob, from: name, after: prefix) { send in
+                try await BlobDownload(repository: self, blob: blob).run(from: start, send)
+            })
+    }
+}

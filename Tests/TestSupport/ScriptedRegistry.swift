@@ -1,0 +1,210 @@
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import Synchronization
+
+/// An HTTP/1.1 server on a port of its own whose answers a test writes, down to the point where they break off.
+public final class ScriptedRegistry: Sendable {
+    public typealias Script = @Sendable (ScriptedRequest) -> ScriptedAnswer?
+
+    /// `127.0.0.1:port`.
+    public let host: String
+    private let channel: any Channel
+    fileprivate let log: Log
+
+    fileprivate final class Log: Sendable {
+        let requests = Mutex<[ScriptedRequest]>([])
+        let connections = Mutex<[ObjectIdentifier: any Channel]>([:])
+
+        /// Notes the request and says how many like it came before.
+        func add(_ request: inout ScriptedRequest) {
+            let (method, uri) = (request.method, request.uri)
+            request.number = requests.withLock { $0.count { $0.method == method && $0.uri == uri } }
+            requests.withLock { [request] in $0.append(request) }
+        }
+    }
+
+    private init(channel: any Channel, log: Log) {
+        self.channel = channel
+        self.log = log
+        host = "127.0.0.1:\(channel.localAddress?.port ?? 0)"
+    }
+
+    /// Runs `body` against a server, which ends with it.
+    ///
+    /// - Parameters:
+    ///   - early: asked when a request's head is there; an answer is sent at once and the body is left unread.
+    ///   - script: asked when a request is complete; nil is 404.
+    public static func serve<R>(
+        early: @escaping Script = { _ in nil }, _ script: @escaping Script,
+        _ body: (ScriptedRegistry) async throws -> R
+    ) async throws -> R {
+        let log = Log()
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(ByteToMessageHandler(HTTPRequestDecoder()))
+                    try channel.pipeline.syncOperations.addHandler(Responder(log: log, early: early, script: script))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let server = ScriptedRegistry(channel: channel, log: log)
+        do {
+            let result = try await body(server)
+            await server.stop()
+            return result
+        } catch {
+            await server.stop()
+            throw error
+        }
+    }
+
+    private func stop() async {
+        for connection in log.connections.withLock({ Array($0.values) }) { connection.close(promise: nil) }
+        _ = await channel.close().awaitResult()
+    }
+
+    /// All requests so far, in the order in which their heads came.
+    public var requests: [ScriptedRequest] { log.requests.withLock { $0 } }
+
+    /// `METHOD uri` of each.
+    public var lines: [String] { requests.map { "\($0.method) \($0.uri)" } }
+}
+
+public struct ScriptedRequest: Sendable {
+    public let method: HTTPMethod
+    /// Path and query.
+    public let uri: String
+    public let headers: HTTPHeaders
+    public internal(set) var body: ByteBuffer
+    /// How many requests of the same method and address came before.
+    public internal(set) var number: Int
+
+    public var path: String { String(uri.prefix { $0 != "?" }) }
+    public var line: String { "\(method) \(path)" }
+    public func header(_ name: String) -> String? { headers.first(name: name) }
+}
+
+public struct ScriptedAnswer: Sendable {
+    public enum Ending: Sendable, Hashable {
+        case whole
+        /// After so many bytes of the body nothing more comes.
+        case stall(after: Int)
+        /// After so many bytes of the body the connection is closed or reset.
+        case close(after: Int)
+        case reset(after: Int)
+    }
+
+    public var status: Int
+    public var headers: HTTPHeaders
+    public var body: ByteBuffer
+    public var ending: Ending
+
+    /// - Parameter headers: `Content-Length` is added unless there is one here, or a `Transfer-Encoding`.
+    public init(_ status: Int, _ headers: HTTPHeaders = [:], body: ByteBuffer = ByteBuffer(), ending: Ending = .whole) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.ending = ending
+    }
+
+    public init(_ status: Int, _ headers: HTTPHeaders = [:], text: String, ending: Ending = .whole) {
+        self.init(status, headers, body: ByteBuffer(string: text), ending: ending)
+    }
+}
+
+extension EventLoopFuture {
+    fileprivate func awaitResult() async -> Result<Value, any Error> where Value: Sendable {
+        do { return .success(try await get()) } catch { return .failure(error) }
+    }
+}
+
+private final class Responder: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = ByteBuffer
+
+    private let log: ScriptedRegistry.Log
+    private let early: ScriptedRegistry.Script
+    private let script: ScriptedRegistry.Script
+    private var request: ScriptedRequest?
+
+    init(log: ScriptedRegistry.Log, early: @escaping ScriptedRegistry.Script, script: @escaping ScriptedRegistry.Script)
+    {
+        self.log = log
+        self.early = early
+        self.script = script
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let channel = context.channel
+        log.connections.withLock { $0[ObjectIdentifier(channel)] = channel }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        let channel = context.channel
+        log.connections.withLock { $0[ObjectIdentifier(channel)] = nil }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            var new = ScriptedRequest(
+                method: head.method, uri: head.uri, headers: head.headers, body: ByteBuffer(), number: 0)
+            log.add(&new)
+            if let answer = early(new) {
+                _ = context.channel.setOption(.autoRead, value: false)
+                send(answer, to: new, context)
+            } else {
+                request = new
+            }
+        case .body(let part): request?.body.writeImmutableBuffer(part)
+        case .end:
+            guard let complete = request else { return }
+            request = nil
+            log.requests.withLock { requests in
+                let index = requests.lastIndex {
+                    $0.method == complete.method && $0.uri == complete.uri && $0.number == complete.number
+                }
+                if let index { requests[index].body = complete.body }
+            }
+            send(script(complete) ?? ScriptedAnswer(404), to: complete, context)
+        }
+    }
+
+    private func send(_ answer: ScriptedAnswer, to request: ScriptedRequest, _ context: ChannelHandlerContext) {
+        var headers = answer.headers
+        if !headers.contains(name: "Content-Length"), !headers.contains(name: "Transfer-Encoding"),
+            answer.status != 204
+        {
+            headers.add(name: "Content-Length", value: String(answer.body.readableBytes))
+        }
+        var output = ByteBuffer(string: "HTTP/1.1 \(answer.status) Scripted\r\n")
+        for (name, value) in headers { output.writeString("\(name): \(value)\r\n") }
+        output.writeString("\r\n")
+        var body = request.method == .HEAD ? ByteBuffer() : answer.body
+        switch answer.ending {
+        case .whole: break
+        case .stall(let count), .close(let count), .reset(let count):
+            body = body.getSlice(at: body.readerIndex, length: min(count, body.readableBytes)) ?? ByteBuffer()
+        }
+        output.writeImmutableBuffer(body)
+        let channel = context.channel
+        let sent = context.writeAndFlush(wrapOutboundOut(output))
+        switch answer.ending {
+        case .whole, .stall: break
+        case .close: sent.whenComplete { _ in channel.close(promise: nil) }
+        case .reset:
+            sent.whenComplete { _ in
+                // A moment for the bytes to be read, which a reset would take away again.
+                channel.eventLoop.scheduleTask(in: .milliseconds(50)) {
+                    channel.setOption(.socketOption(.so_linger), value: 0).whenComplete { _ in
+                        channel.close(promise: nil)
+                    }
+                }
+            }
+        }
+    }
+}
