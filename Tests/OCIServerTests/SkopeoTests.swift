@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 import OCI
 import OCIArchive
 import OCIServer
