@@ -86,8 +86,9 @@ extension ArchiveTarget: PlannedTarget {
         ArchiveTargetRepository(archive: self, repository: repository)
     }
 
-    public func commit() async throws {
+    public func commit() async throws -> Digest {
         let session = try session()
+        let id = session.plan.id
         if let missing = await session.ledger.missing() {
             throw ArchiveError(
                 .internal,
@@ -96,7 +97,7 @@ extension ArchiveTarget: PlannedTarget {
         }
         guard let writer = session.writer else {
             _ = leave()
-            return
+            return id
         }
         try await writer.finish()
         if !isPipe {
@@ -105,6 +106,7 @@ extension ArchiveTarget: PlannedTarget {
         }
         _ = leave()
         try await writer.close()
+        return id
     }
 
     public func abort() async {

@@ -74,7 +74,7 @@ struct ForeignArchive {
         let layout = try LayoutMarker(json: try await json(ArchiveNames.layout, upTo: ArchiveNames.layoutLimit), in: place(ArchiveNames.layout))
         _ = layout
         var (places, notes) = try blobPlaces()
-        let index = try LayoutIndex(
+        let index = try ArchiveIndex(
             json: try await json(ArchiveNames.index, upTo: ArchiveNames.foreignIndexLimit),
             in: place(ArchiveNames.index))
         let reader = BlobReader(archive: listing.archive, file: file, places: places)
@@ -111,7 +111,7 @@ struct ForeignArchive {
         for (path, entry) in listing.files {
             let parts = path.split(separator: "/", omittingEmptySubsequences: false)
             if parts.count == 3, parts[0] == "blobs", let algorithm = Digest.Algorithm(rawValue: String(parts[1])),
-                parts[2].utf8.count == algorithm.byteCount * 2, let digest = LayoutIndex.digest(algorithm, parts[2])
+                parts[2].utf8.count == algorithm.byteCount * 2, let digest = ArchiveIndex.digest(algorithm, parts[2])
             {
                 places[digest] = .init(contentOffset: entry.contentOffset, size: entry.size)
             } else if !ForeignArchive.isKnown(path) {
@@ -138,7 +138,7 @@ struct ForeignArchive {
             guard let config = item["Config"]?.stringValue, case .array(let tags)? = item["RepoTags"] else { continue }
             let parts = config.split(separator: "/")
             guard parts.count == 3, parts[0] == "blobs", let algorithm = Digest.Algorithm(rawValue: String(parts[1])),
-                let digest = LayoutIndex.digest(algorithm, parts[2])
+                let digest = ArchiveIndex.digest(algorithm, parts[2])
             else { continue }
             names[digest, default: []] += tags.compactMap(\.stringValue)
         }

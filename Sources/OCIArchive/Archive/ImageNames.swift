@@ -11,7 +11,7 @@ struct ImageNames {
     /// - Parameter manifest: reads a manifest of the layout; nil if it is not there.
     /// - Throws: `ArchiveError` `.usage` if an image has no repository and there is no `defaultRepository`.
     init(
-        _ index: LayoutIndex, repoTags: [Digest: [String]], defaultRepository: RepositoryName?, archive: String,
+        _ index: ArchiveIndex, repoTags: [Digest: [String]], defaultRepository: RepositoryName?, archive: String,
         manifest: (Descriptor) async throws -> Manifest?
     ) async throws {
         for entry in index.manifests {

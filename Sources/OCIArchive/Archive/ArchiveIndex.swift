@@ -14,7 +14,7 @@ struct LayoutMarker {
 }
 
 /// The file `index.json` of an image layout: the manifests that it starts from, with what they are called.
-struct LayoutIndex: Sendable {
+struct ArchiveIndex: Sendable {
     let manifests: [Descriptor]
 
     init(json: JSONValue, in place: String) throws {
