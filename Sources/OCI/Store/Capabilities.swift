@@ -52,13 +52,17 @@ public protocol SequentialSource: ImageCatalog {
 
 /// A store that must know all that comes before the first byte is written, such as an archive.
 public protocol PlannedTarget: TargetStore {
+    /// Whether blobs have to be written one by one, in the order that `begin` returns, as to a pipe.
+    var isSequential: Bool { get }
     /// Takes the complete list of what will be written. Nothing else is accepted afterwards.
     ///
     /// - Returns: the blobs in the order in which they are best written.
     func begin(_ images: [PlannedImage], reading manifest: @escaping @Sendable (Digest) async throws -> Manifest)
         async throws -> [Descriptor]
     /// Completes the store and makes it visible under its name.
-    func commit() async throws
+    ///
+    /// - Returns: what identifies its contents.
+    func commit() async throws -> Digest
     /// Ends the work without making anything visible; what was written may serve a later run.
     func abort() async
 }
@@ -114,4 +118,10 @@ public protocol DeletingTarget: ImageTarget {
     /// Deletes a manifest and every tag that points to it.
     func deleteManifest(_ digest: Digest) async throws -> Bool
     func deleteBlob(_ digest: Digest) async throws -> Bool
+}
+
+/// A target that gathers changes and writes them together, such as the index of a layout folder.
+public protocol BatchedTarget: TargetStore {
+    /// Makes everything pushed so far durable and visible.
+    func flush() async throws
 }

@@ -16,6 +16,9 @@ public protocol FileSystem: Sendable {
     func remove(_ path: String) async throws
     /// Makes the names in a folder durable.
     func syncFolder(_ path: String) async throws
+    /// The standard streams of this process.
+    func standardInput() async throws -> any File
+    func standardOutput() async throws -> any File
     /// Bytes that can still be written to the file system of `path`.
     func freeSpace(_ path: String) async throws -> Int64
 }
@@ -38,6 +41,8 @@ public protocol File: Sendable {
     func read(at offset: Int64, count: Int) async throws -> ByteBuffer
     /// The next bytes of a pipe or terminal, up to `count`; none at its end.
     func readNext(_ count: Int) async throws -> ByteBuffer
+    /// `read` or, without an offset, `readNext`, for a thread that may block, such as one that runs a decoder.
+    func readBlocking(at offset: Int64?, count: Int) throws -> ByteBuffer
     func write(_ bytes: ByteBuffer, at offset: Int64) async throws
     /// Appends to a pipe or terminal.
     func writeNext(_ bytes: ByteBuffer) async throws

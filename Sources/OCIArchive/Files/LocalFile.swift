@@ -36,33 +36,30 @@ final class LocalFile: File {
     }
 
     func read(at offset: Int64, count: Int) async throws -> ByteBuffer {
-        let path = path
-        return try await run("read") { descriptor in
-            var buffer = ByteBufferAllocator().buffer(capacity: count)
-            while buffer.readableBytes < count {
-                let position = offset + Int64(buffer.readableBytes)
-                let got = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 0) { space in
-                    try check("read at \(position) from", path) {
-                        pread(
-                            descriptor, space.baseAddress, min(space.count, count - Int(position - offset)),
-                            off_t(position))
-                    }
-                }
-                if got == 0 { break }
-            }
-            return buffer
-        }
+        try await threads.runIfActive { [self] in try readBlocking(at: offset, count: count) }
     }
 
     func readNext(_ count: Int) async throws -> ByteBuffer {
-        let path = path
-        return try await run("read") { descriptor in
-            var buffer = ByteBufferAllocator().buffer(capacity: count)
-            try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { space in
-                try check("read", path) { Glibc.read(descriptor, space.baseAddress, min(space.count, count)) }
+        try await threads.runIfActive { [self] in try readBlocking(at: nil, count: count) }
+    }
+
+    func readBlocking(at offset: Int64?, count: Int) throws -> ByteBuffer {
+        guard let open = descriptor.current else { throw FileError("read", path, code: EBADF) }
+        var buffer = ByteBufferAllocator().buffer(capacity: count)
+        while buffer.readableBytes < count {
+            let done = buffer.readableBytes
+            let got = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 0) { space in
+                let room = min(space.count, count - done)
+                guard let offset else {
+                    return try check("read", path) { Glibc.read(open, space.baseAddress, room) }
+                }
+                return try check("read at \(offset + Int64(done)) from", path) {
+                    pread(open, space.baseAddress, room, off_t(offset) + off_t(done))
+                }
             }
-            return buffer
+            if got == 0 || offset == nil { break }
         }
+        return buffer
     }
 
     func write(_ bytes: ByteBuffer, at offset: Int64) async throws {

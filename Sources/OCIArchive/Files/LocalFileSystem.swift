@@ -80,6 +80,18 @@ public struct LocalFileSystem: FileSystem {
         }
     }
 
+    public func standardInput() async throws -> any File { try await duplicate(STDIN_FILENO, "standard input") }
+
+    public func standardOutput() async throws -> any File { try await duplicate(STDOUT_FILENO, "standard output") }
+
+    private func duplicate(_ stream: Int32, _ name: String) async throws -> any File {
+        let threads = threads
+        return try await run {
+            let descriptor = try check("open", name) { fcntl(stream, F_DUPFD_CLOEXEC, 3) }
+            return LocalFile(descriptor: descriptor, path: name, threads: threads)
+        }
+    }
+
     public func freeSpace(_ path: String) async throws -> Int64 {
         try await run {
             var status = statvfs()

@@ -1,0 +1,33 @@
+import NIOCore
+import OCI
+
+/// The names of what is in an archive, and the bytes that are always the same.
+enum ArchiveNames {
+    static let layout = "oci-layout"
+    static let index = "index.json"
+    static let contents = "lifeboat/contents"
+    static let seal = "lifeboat/seal"
+
+    /// image specification, image-layout.md, "oci-layout file".
+    static let layoutBytes = ByteBuffer(string: #"{"imageLayoutVersion":"1.0.0"}"#)
+
+    static let refName = "org.opencontainers.image.ref.name"
+    static let imageName = "io.containerd.image.name"
+
+    /// The largest `oci-layout` that is read.
+    static let layoutLimit: Int64 = 64 << 10
+    /// The largest `index.json` that is read of an archive that is not ours.
+    static let foreignIndexLimit: Int64 = 20 << 20
+    /// The largest `lifeboat/seal` that is read.
+    static let sealLimit: Int64 = 4 << 10
+
+    /// - Throws: `ArchiveError` `.damaged` for a version or kind that only a newer Lifeboat knows.
+    static func check(version: Int64, kind: String?, archive: String) throws {
+        guard version == ArchiveContents.version, kind == nil || kind == "full" else {
+            throw ArchiveError.damaged(
+                "\(archive) has format version \(version), kind '\(shown(kind ?? "full", limit: 40))'; this Lifeboat "
+                    + "reads version \(ArchiveContents.version), kind 'full'",
+                advice: "read it with a newer Lifeboat")
+        }
+    }
+}

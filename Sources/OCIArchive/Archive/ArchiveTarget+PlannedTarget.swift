@@ -1,0 +1,120 @@
+import NIOCore
+import OCI
+
+extension ArchiveTarget: PlannedTarget {
+    public var name: String { path }
+
+    public func begin(
+        _ images: [PlannedImage], reading manifest: @escaping @Sendable (Digest) async throws -> Manifest
+    ) async throws -> [Descriptor] {
+        let plan = try await ArchivePlan(images, archive: path, reading: manifest)
+        let ledger = SlotLedger(count: plan.map.slots.count)
+        if isPipe {
+            let writer = PipeWriter(plan, try await fileSystem.standardOutput())
+            try await start(writer, plan, ledger, manifest)
+            return plan.blobs
+        }
+        if try await checkName(plan) {
+            await ledger.complete(0..<plan.map.slots.count)
+            enter(Session(plan: plan, ledger: ledger, writer: nil))
+            return []
+        }
+        let file = try await openPartial()
+        do {
+            try await start(try await writer(plan, file), plan, ledger, manifest)
+        } catch {
+            try await file.close()
+            throw error
+        }
+        return plan.blobs
+    }
+
+    private func start(
+        _ writer: any ArchiveWriter, _ plan: ArchivePlan, _ ledger: SlotLedger,
+        _ manifest: @Sendable (Digest) async throws -> Manifest
+    ) async throws {
+        try await writer.start(reading: manifest)
+        await ledger.complete(0..<plan.map.manifestCount)
+        enter(Session(plan: plan, ledger: ledger, writer: writer))
+    }
+
+    private func writer(_ plan: ArchivePlan, _ file: any File) async throws -> any ArchiveWriter {
+        guard format == .plain else {
+            let (path, fileSystem) = (partialPath, fileSystem)
+            return try await GroupWriter(plan, format, file) { try await fileSystem.open(path, .temporary) }
+        }
+        let isResumed = try await PlainWriter.canResume(plan, from: file)
+        if !isResumed {
+            // What an older partial holds comes free as it is overwritten.
+            let free = try await fileSystem.freeSpace(parentFolder(of: path)) + file.status().size
+            guard free >= plan.size else {
+                throw ArchiveError(
+                    .local, "\(shown(path, limit: 1000)) needs \(plan.size) bytes, \(free) are free",
+                    advice: "free space on that file system, or write somewhere else")
+            }
+        }
+        return PlainWriter(plan: plan, file: file, isResumed: isResumed)
+    }
+
+    /// Opens and locks the partial.
+    private func openPartial() async throws -> any File {
+        if let status = try await fileSystem.status(partialPath, followLinks: false), status.kind != .file {
+            throw ArchiveError(
+                .conflict, "\(shown(partialPath, limit: 1000)) is \(status.kind.article), want nothing or a file",
+                advice: "move it away")
+        }
+        let file = try await fileSystem.open(partialPath, .readWrite)
+        do {
+            let status = try await file.status()
+            // Whoever held the lock may have given the file its final name in between.
+            guard try await file.lock(),
+                let named = try await fileSystem.status(partialPath, followLinks: false),
+                named.kind == .file, named.inode == status.inode, named.device == status.device
+            else {
+                throw ArchiveError(
+                    .locked, "\(shown(path, limit: 1000)) is being written by another run",
+                    advice: "wait until it ends, or another name")
+            }
+        } catch {
+            try await file.close()
+            throw error
+        }
+        return file
+    }
+
+    public func target(_ repository: RepositoryName) throws -> any ImageTarget {
+        ArchiveTargetRepository(archive: self, repository: repository)
+    }
+
+    public func commit() async throws -> Digest {
+        let session = try session()
+        let id = session.plan.id
+        if let missing = await session.ledger.missing() {
+            throw ArchiveError(
+                .internal,
+                "\(shown(path, limit: 1000)) is not complete: \(missing.count) blobs are missing, first "
+                    + session.plan.map.contents.blobs[missing.first].digest.description)
+        }
+        guard let writer = session.writer else {
+            _ = leave()
+            return id
+        }
+        try await writer.finish()
+        if !isPipe {
+            try await fileSystem.rename(partialPath, to: path)
+            try await fileSystem.syncFolder(parentFolder(of: path))
+        }
+        _ = leave()
+        try await writer.close()
+        return id
+    }
+
+    public func abort() async {
+        guard let session = leave(), let writer = session.writer else { return }
+        do {
+            try await writer.close()
+        } catch {
+            // The partial is not trusted by anybody, so nothing depends on how it was closed.
+        }
+    }
+}

@@ -1,0 +1,89 @@
+import NIOCore
+import OCI
+
+/// One way to put a planned archive into a file or pipe.
+protocol ArchiveWriter: Sendable {
+    /// Whether blobs must come one after the other, in the order of the plan.
+    var isSequential: Bool { get }
+    /// Writes what is known before any blob: the front and the manifests.
+    func start(reading manifest: @Sendable (Digest) async throws -> Manifest) async throws
+    /// Whether the right bytes are in a slot from an earlier run.
+    func holds(_ number: Int) async throws -> Bool
+    /// Fills a slot. If it throws, the slot is as if nothing had been written.
+    func write(_ content: Content, to number: Int) async throws
+    /// Seals and syncs; all slots are complete.
+    func finish() async throws
+    func close() async throws
+}
+
+/// Collects small chunks into large writes.
+struct WriteRun {
+    /// Writes are at least this long, except the last.
+    static let size = 512 << 10
+
+    private var bytes = ByteBuffer()
+    private var offset: Int64
+
+    init(at offset: Int64) {
+        self.offset = offset
+    }
+
+    mutating func append(_ chunk: ByteBuffer, to file: any File) async throws {
+        if bytes.readableBytes == 0, chunk.readableBytes >= WriteRun.size {
+            try await file.write(chunk, at: offset)
+            offset += Int64(chunk.readableBytes)
+            return
+        }
+        bytes.writeImmutableBuffer(chunk)
+        if bytes.readableBytes >= WriteRun.size { try await flush(to: file) }
+    }
+
+    mutating func append(zeros count: Int) {
+        bytes.writeRepeatingByte(0, count: count)
+    }
+
+    mutating func flush(to file: any File) async throws {
+        guard bytes.readableBytes > 0 else { return }
+        try await file.write(bytes, at: offset)
+        offset += Int64(bytes.readableBytes)
+        bytes.clear()
+    }
+}
+
+extension ArchiveMap {
+    /// Writes a slot from its header to its padding, `base` bytes before where it stands in the tar.
+    func write(_ content: Content, to number: Int, of file: any File, base: Int64 = 0) async throws {
+        var run = WriteRun(at: slots[number].headerOffset - base)
+        try await run.append(header(number), to: file)
+        try await content.forEachChunk { chunk in try await run.append(chunk, to: file) }
+        run.append(zeros: Tar.padding(slots[number].size))
+        try await run.flush(to: file)
+    }
+
+    /// Writes the slots of the manifests, which stand one behind the other.
+    func writeManifests(
+        to file: any File, base: Int64 = 0, reading manifest: @Sendable (Digest) async throws -> Manifest
+    ) async throws {
+        var run = WriteRun(at: frontSize - base)
+        for (number, blob) in contents.blobs.enumerated() where blob.role == .manifest {
+            try await run.append(header(number), to: file)
+            try await run.append(checked(manifest(blob.digest), blob), to: file)
+            run.append(zeros: Tar.padding(blob.size))
+        }
+        try await run.flush(to: file)
+    }
+
+    func checked(_ manifest: Manifest, _ blob: ArchivedBlob) throws -> ByteBuffer {
+        guard manifest.descriptor.digest == blob.digest, manifest.descriptor.size == blob.size else {
+            throw ArchiveError(.internal, "asked for manifest \(blob.digest), got \(manifest.descriptor.digest)")
+        }
+        return manifest.bytes
+    }
+
+    /// Manifests come first: this many slots.
+    var manifestCount: Int { contents.blobs.firstIndex { $0.role != .manifest } ?? contents.blobs.count }
+    /// Manifests and configs.
+    var headCount: Int { contents.blobs.firstIndex { $0.role == .layer } ?? contents.blobs.count }
+    /// Where the layers begin, or the seal.
+    var headEnd: Int64 { headCount < slots.count ? slots[headCount].headerOffset : seal.headerOffset }
+}

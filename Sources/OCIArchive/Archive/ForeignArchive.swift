@@ -1,0 +1,161 @@
+import NIOCore
+import OCI
+
+/// The entries of a tar that we did not write, sorted by what they are for.
+///
+/// Only the names of the image layout count, everything else is passed over and noted. Links and devices are refused:
+/// nothing is ever followed.
+public struct ArchiveListing: Sendable {
+    /// Regular files by their path.
+    public private(set) var files: [String: TarEntry] = [:]
+    /// Links to other entries, by their path; only an old docker-archive may have them.
+    public private(set) var links: [String: TarEntry] = [:]
+    public let archive: String
+
+    /// - Throws: `ArchiveError` `.damaged` for a name that stands twice, `.policy` for names that lead elsewhere and for
+    ///   devices.
+    public init(_ entries: [TarEntry], archive: String) throws {
+        self.archive = archive
+        var folders: Set<String> = []
+        for entry in entries {
+            guard let path = entry.path else {
+                throw ArchiveError.policy("\(archive) has an entry named \(shownName(entry)), which is not plain")
+            }
+            switch entry.kind {
+            case .folder:
+                folders.insert(path)
+                continue
+            case .file:
+                guard files.updateValue(entry, forKey: path) == nil, links[path] == nil else {
+                    throw ArchiveError.damaged("\(archive) has two entries named '\(shown(path, limit: 200))'")
+                }
+            case .hardLink, .symbolicLink:
+                guard links.updateValue(entry, forKey: path) == nil, files[path] == nil else {
+                    throw ArchiveError.damaged("\(archive) has two entries named '\(shown(path, limit: 200))'")
+                }
+            case .other(let type):
+                throw ArchiveError.policy(
+                    "\(archive) has a special file, \(shownName(entry)) of type '\(Character(Unicode.Scalar(type)))'")
+            }
+        }
+        for path in folders where files[path] != nil || links[path] != nil {
+            throw ArchiveError.damaged("\(archive) has a file and a folder named '\(shown(path, limit: 200))'")
+        }
+    }
+
+    /// What the archive is, by the files in it.
+    public var flavor: ArchiveFlavor? {
+        if files[ArchiveNames.layout] != nil { return .oci }
+        return files["manifest.json"] != nil ? .docker : nil
+    }
+}
+
+/// Who may have written an archive.
+public enum ArchiveFlavor: String, Sendable, Hashable {
+    /// Lifeboat: with contents and a seal.
+    case ours
+    /// An OCI image layout in a tar.
+    case oci
+    /// The older form of `docker save`, with manifest.json and no `oci-layout`.
+    case docker
+}
+
+/// Opens an OCI image layout in a tar that others wrote.
+struct ForeignArchive {
+    let listing: ArchiveListing
+    let file: any File
+
+    func open(defaultRepository: RepositoryName?) async throws -> ArchiveSource {
+        guard listing.links.isEmpty else {
+            throw ArchiveError.policy(
+                "\(listing.archive) has links, such as '\(shown(listing.links.keys.min() ?? "", limit: 200))', "
+                    + "where an image layout has files only")
+        }
+        let layout = try LayoutMarker(json: try await json(ArchiveNames.layout, upTo: ArchiveNames.layoutLimit), in: place(ArchiveNames.layout))
+        _ = layout
+        var (places, notes) = try blobPlaces()
+        let index = try ArchiveIndex(
+            json: try await json(ArchiveNames.index, upTo: ArchiveNames.foreignIndexLimit),
+            in: place(ArchiveNames.index))
+        let reader = BlobReader(archive: listing.archive, file: file, places: places)
+        let names = try await ImageNames(
+            index, repoTags: try await repoTags(), defaultRepository: defaultRepository, archive: listing.archive,
+            manifest: { try await reader.manifest($0) })
+        notes += names.notes
+        places = reader.places
+        return ArchiveSource(
+            path: listing.archive, isSealed: false, id: nil, notes: notes, file: file,
+            named: names.images.sorted { $0.precedes($1) }, blobs: .found(places),
+            referrers: ReferrerTable { try await index.referrers { try await reader.manifest($0) } })
+    }
+
+    private func place(_ name: String) -> String { "\(name) of \(listing.archive)" }
+
+    private func json(_ name: String, upTo limit: Int64) async throws -> JSONValue {
+        guard let entry = listing.files[name] else {
+            throw ArchiveError.damaged("\(listing.archive) has no \(name), which every image layout has")
+        }
+        return try JSONValue(parsing: try await bytes(entry, upTo: limit), in: place(name))
+    }
+
+    private func bytes(_ entry: TarEntry, upTo limit: Int64) async throws -> ByteBuffer {
+        guard entry.size <= limit else {
+            throw ArchiveError.policy("\(shownName(entry)) of \(listing.archive) has \(entry.size) bytes, the limit is \(limit)")
+        }
+        return try await file.read(at: entry.contentOffset, count: Int(entry.size))
+    }
+
+    private func blobPlaces() throws -> ([Digest: ArchiveSource.Place], [String]) {
+        var places: [Digest: ArchiveSource.Place] = [:]
+        var others: [String] = []
+        for (path, entry) in listing.files {
+            let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+            if parts.count == 3, parts[0] == "blobs", let algorithm = Digest.Algorithm(rawValue: String(parts[1])),
+                parts[2].utf8.count == algorithm.byteCount * 2, let digest = ArchiveIndex.digest(algorithm, parts[2])
+            {
+                places[digest] = .init(contentOffset: entry.contentOffset, size: entry.size)
+            } else if !ForeignArchive.isKnown(path) {
+                others.append(path)
+            }
+        }
+        let notes = others.sorted().prefix(10).map { "passed over '\(shown($0, limit: 200))'" }
+        return (places, notes + (others.count > 10 ? ["passed over \(others.count - 10) more"] : []))
+    }
+
+    private static func isKnown(_ path: String) -> Bool {
+        let name = path.split(separator: "/").last ?? ""
+        return [ArchiveNames.layout, ArchiveNames.index, "manifest.json", "repositories", ArchiveNames.contents,
+            ArchiveNames.seal].contains(path) || name.hasPrefix("._")
+    }
+
+    /// The names that a manifest.json beside the layout gives, by the digest of the config that it names.
+    private func repoTags() async throws -> [Digest: [String]] {
+        guard let entry = listing.files["manifest.json"] else { return [:] }
+        let place = place("manifest.json")
+        let json = try JSONValue(parsing: try await bytes(entry, upTo: ArchiveNames.foreignIndexLimit), in: place)
+        var names: [Digest: [String]] = [:]
+        for item in try json.array(place) {
+            guard let config = item["Config"]?.stringValue, case .array(let tags)? = item["RepoTags"] else { continue }
+            let parts = config.split(separator: "/")
+            guard parts.count == 3, parts[0] == "blobs", let algorithm = Digest.Algorithm(rawValue: String(parts[1])),
+                let digest = ArchiveIndex.digest(algorithm, parts[2])
+            else { continue }
+            names[digest, default: []] += tags.compactMap(\.stringValue)
+        }
+        return names
+    }
+}
+
+/// Reads manifests by digest before there is a store.
+private struct BlobReader: Sendable {
+    let archive: String
+    let file: any File
+    let places: [Digest: ArchiveSource.Place]
+
+    func manifest(_ descriptor: Descriptor) async throws -> Manifest? {
+        guard let place = places[descriptor.digest] else { return nil }
+        guard place.size <= Manifest.sizeLimit else { return nil }
+        return try Manifest(
+            try await file.read(at: place.contentOffset, count: Int(place.size)), as: descriptor, from: archive)
+    }
+}

@@ -1,0 +1,96 @@
+import OCI
+
+/// Puts the manifests and blobs of images in the order of the archive.
+///
+/// The order follows from the images alone: children as their manifest lists them, referrers by digest, whatever the
+/// order in which a registry listed them.
+struct PlanWalk {
+    struct Blob {
+        let descriptor: Descriptor
+        let role: ArchivedBlob.Role
+
+        var archived: ArchivedBlob { ArchivedBlob(digest: descriptor.digest, size: descriptor.size, role: role) }
+    }
+
+    private(set) var manifests: [ArchivedBlob] = []
+    private(set) var configs: [Blob] = []
+    private(set) var layers: [Blob] = []
+    private(set) var omitted: Set<Digest> = []
+    private var sizes: [Digest: Int64] = [:]
+    private var seen: Set<Digest> = []
+
+    /// Manifests first, of all images: what is a manifest anywhere is one, also where another manifest calls it a layer.
+    enum Pass { case manifests, blobs }
+
+    mutating func visit(_ graph: ImageGraph, _ pass: Pass, _ read: (Digest) async throws -> Manifest) async throws {
+        let included = Set(graph.manifests.map(\.digest))
+        var order: [Manifest] = []
+        var visited: Set<Digest> = []
+        // Iterative, children before parents, what refers to a manifest after it.
+        var stack: [(descriptor: Descriptor, manifest: Manifest?)] = [(graph.root, nil)]
+        while let (descriptor, ready) = stack.popLast() {
+            if let ready {
+                order.append(ready)
+                let referrers = (graph.referrers[descriptor.digest] ?? []).sorted { $0.digest < $1.digest }
+                stack += referrers.reversed().map { ($0, nil) }
+                continue
+            }
+            guard included.contains(descriptor.digest) else {
+                omitted.insert(descriptor.digest)
+                continue
+            }
+            guard visited.insert(descriptor.digest).inserted else { continue }
+            let manifest = try await read(descriptor.digest)
+            stack.append((descriptor, manifest))
+            if case .index(let children) = manifest.kind {
+                stack += children.filter(\.mediaType.isManifest).reversed().map { ($0, nil) }
+            }
+        }
+        for manifest in order {
+            switch pass {
+            case .manifests: try add(manifest)
+            case .blobs: try addBlobs(of: manifest)
+            }
+        }
+    }
+
+    private mutating func add(_ manifest: Manifest) throws {
+        let descriptor = manifest.descriptor
+        guard try isNew(descriptor) else { return }
+        manifests.append(
+            ArchivedBlob(
+                digest: descriptor.digest, size: descriptor.size, role: .manifest, mediaType: descriptor.mediaType,
+                subject: manifest.subject?.digest))
+    }
+
+    private mutating func addBlobs(of manifest: Manifest) throws {
+        switch manifest.kind {
+        case .image(let config, let blobs):
+            if let config { try add(config, as: .config) }
+            for blob in blobs { try add(blob, as: .layer) }
+        case .index(let children):
+            for child in children where !child.mediaType.isManifest { try add(child, as: .layer) }
+        }
+    }
+
+    private mutating func add(_ blob: Descriptor, as role: ArchivedBlob.Role) throws {
+        if blob.isForeign {
+            omitted.insert(blob.digest)
+            return
+        }
+        guard try isNew(blob) else { return }
+        if role == .config {
+            configs.append(Blob(descriptor: blob, role: role))
+        } else {
+            layers.append(Blob(descriptor: blob, role: role))
+        }
+    }
+
+    private mutating func isNew(_ descriptor: Descriptor) throws -> Bool {
+        if let size = sizes.updateValue(descriptor.size, forKey: descriptor.digest), size != descriptor.size {
+            throw ArchiveError.damaged(
+                "\(descriptor.digest) is said to have \(size) and \(descriptor.size) bytes")
+        }
+        return seen.insert(descriptor.digest).inserted
+    }
+}

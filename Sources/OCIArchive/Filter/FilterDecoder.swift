@@ -1,0 +1,104 @@
+import CArchive
+import NIOCore
+import NIOPosix
+import OCI
+import Synchronization
+
+/// What decompression may cost before it is refused.
+public struct DecodingLimits: Sendable {
+    /// Output to input, once there is more output than `ratioFrom`.
+    public var ratio: Int64 = 1000
+    public var ratioFrom: Int64 = 64 << 20
+    /// Bytes of output in all.
+    public var output: Int64 = 16 << 40
+    /// Bytes of memory that xz may ask for.
+    public var memory: UInt64 = 256 << 20
+
+    public init() {}
+}
+
+/// Decompresses a file or pipe: gzip, zstd or xz, as many frames as there are, and nothing behind them.
+final class FilterDecoder: ByteStream {
+    private let name: String
+    private let state: Mutex<any DecoderState>
+    private let progress: Mutex<Int64>
+    private let limits: DecodingLimits
+    private let threads: NIOThreadPool
+
+    init(
+        _ format: ArchiveFormat, _ file: any File, after head: ByteBuffer? = nil, isPipe: Bool,
+        limits: DecodingLimits = DecodingLimits(), threads: NIOThreadPool = .singleton
+    ) {
+        name = file.path
+        self.limits = limits
+        self.threads = threads
+        progress = Mutex(0)
+        let input = DecoderInput(file, head: head, isPipe: isPipe)
+        state =
+            format == .xz
+            ? Mutex(XZDecoderState(input, memory: limits.memory))
+            : Mutex(LibarchiveDecoderState(input, filter: format))
+    }
+
+    func next() async throws -> ByteBuffer? {
+        let (chunk, inputCount) = try await threads.runIfActive { [self] in
+            try state.withLock { (try $0.next(), $0.inputCount) }
+        }
+        guard let chunk else { return nil }
+        let total = progress.withLock {
+            $0 += Int64(chunk.readableBytes)
+            return $0
+        }
+        if total > limits.output {
+            throw ArchiveError.policy("\(name) decompresses to more than \(limits.output) bytes")
+        }
+        if total > limits.ratioFrom, total / max(1, inputCount) > limits.ratio {
+            throw ArchiveError.policy(
+                "\(name) decompresses to more than \(limits.ratio) times its size: \(total) bytes from \(inputCount)",
+                advice: "decompress it by hand if it is trusted, and give the plain archive")
+        }
+        return chunk
+    }
+}
+
+/// The state behind one decoder, used by one thread at a time.
+protocol DecoderState: AnyObject {
+    /// Compressed bytes taken so far.
+    var inputCount: Int64 { get }
+    /// The next bytes, never an empty buffer; nil at the end, which is then complete.
+    func next() throws -> ByteBuffer?
+}
+
+/// Compressed bytes for a decoder, which asks for them on a thread that may block.
+final class DecoderInput {
+    static let chunkSize = 256 << 10
+
+    let file: any File
+    private(set) var count: Int64 = 0
+    private var head: ByteBuffer?
+    private let isPipe: Bool
+    /// What libarchive reads from; it stays until the next call.
+    private var current = ByteBuffer()
+
+    init(_ file: any File, head: ByteBuffer?, isPipe: Bool) {
+        self.file = file
+        self.head = head
+        self.isPipe = isPipe
+    }
+
+    func next() throws -> ByteBuffer {
+        let bytes: ByteBuffer
+        if let head, head.readableBytes > 0 {
+            bytes = head
+            self.head = nil
+        } else {
+            bytes = try file.readBlocking(at: isPipe ? nil : count, count: DecoderInput.chunkSize)
+        }
+        count += Int64(bytes.readableBytes)
+        return bytes
+    }
+}
+
+func damagedFilter(_ file: any File, _ reason: String) -> ArchiveError {
+    .damaged("\(file.path) is damaged: \(reason)")
+}
