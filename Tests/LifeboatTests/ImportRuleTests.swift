@@ -17,7 +17,8 @@ import Testing
         ],
         "Lifeboat": ["OCI", "OCIRegistry", "OCIArchive", "Yams", "NIOCore", "Logging", "Synchronization"],
         "LifeboatCLI": [
-            "Lifeboat", "OCI", "OCIArchive", "OCIRegistry", "OCIServer", "ArgumentParser", "Logging", "Glibc", "Dispatch",
+            "Lifeboat", "OCI", "OCIArchive", "OCIRegistry", "OCIServer", "ArgumentParser", "Logging", "Glibc",
+            "Dispatch",
             "Synchronization",
         ],
     ]
@@ -32,7 +33,11 @@ import Testing
             for file in try #require(FileManager.default.subpaths(atPath: folder.path)) where file.hasSuffix(".swift") {
                 let text = try String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8)
                 for line in text.split(separator: "\n") {
-                    guard let match = line.wholeMatch(of: /(?:@\w+ |public |internal |private |package )*import (?:(?:struct|class|enum|func|protocol|typealias|var|let) )?(\w+)(?:\..*)?/)
+                    guard
+                        let match = line.wholeMatch(
+                            of:
+                                /(?:@\w+ |public |internal |private |package )*import (?:(?:struct|class|enum|func|protocol|typealias|var|let) )?(\w+)(?:\..*)?/
+                        )
                     else { continue }
                     seen += 1
                     let module = String(match.1)

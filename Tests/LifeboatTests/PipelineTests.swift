@@ -63,7 +63,9 @@ import Testing
 
     @Test func `tags stay text`() throws {
         let pipeline = try parse(
-            head + "steps:\n  - {export: {from: old, to: file, images: [{repositories: no, tags: [1.10, yes, 1e3, 0x10]}]}}\n")
+            head
+                + "steps:\n  - {export: {from: old, to: file, images: [{repositories: no, tags: [1.10, yes, 1e3, 0x10]}]}}\n"
+        )
         guard case .copy(let step) = pipeline.steps[0].work else { return }
         let rule = step.sources[0].selection.rules[0]
         #expect(rule.repositories.map(\.description) == ["no"])
@@ -71,7 +73,8 @@ import Testing
     }
 
     @Test func `a variable is a whole value, and has to be set`() throws {
-        let text = "version: 1\nstores: {a: {registry: $HOST}, f: {archive: $FILE}}\nsteps: [{export: {from: a, to: f}}]\n"
+        let text =
+            "version: 1\nstores: {a: {registry: $HOST}, f: {archive: $FILE}}\nsteps: [{export: {from: a, to: f}}]\n"
         let pipeline = try parse(text, variables: ["HOST": "h.example.com", "FILE": "/tmp/x.tar"])
         guard case .copy(let step) = pipeline.steps[0].work else { return }
         #expect(step.target == .archive(path: "/tmp/x.tar"))
@@ -81,17 +84,38 @@ import Testing
     }
 
     @Test(arguments: [
-        ("steps:\n  - {export: {from: old, too: file, to: file}}", "folder/p.yaml:8:26: steps[0].export.too: unknown key; did you mean 'to'?"),
-        ("steps:\n  - {export: {from: odl, to: file}}", "folder/p.yaml:8:21: steps[0].export.from: there is no store 'odl'; declared: file, new, old"),
-        ("steps:\n  - {export: {from: old, to: new}}", "folder/p.yaml:8:30: steps[0].export.to: export writes an archive or a layout, this store is a registry; use import"),
-        ("steps:\n  - {import: {from: old, to: file}}", "folder/p.yaml:8:30: steps[0].import.to: import writes to a registry, this store is a file or folder; use export"),
-        ("steps:\n  - {import: {from: old, to: new, overwrite: maybe}}", "folder/p.yaml:8:46: steps[0].import.overwrite: 'maybe' is not known, want one of never, always"),
+        (
+            "steps:\n  - {export: {from: old, too: file, to: file}}",
+            "folder/p.yaml:8:26: steps[0].export.too: unknown key; did you mean 'to'?"
+        ),
+        (
+            "steps:\n  - {export: {from: odl, to: file}}",
+            "folder/p.yaml:8:21: steps[0].export.from: there is no store 'odl'; declared: file, new, old"
+        ),
+        (
+            "steps:\n  - {export: {from: old, to: new}}",
+            "folder/p.yaml:8:30: steps[0].export.to: export writes an archive or a layout, this store is a registry; use import"
+        ),
+        (
+            "steps:\n  - {import: {from: old, to: file}}",
+            "folder/p.yaml:8:30: steps[0].import.to: import writes to a registry, this store is a file or folder; use export"
+        ),
+        (
+            "steps:\n  - {import: {from: old, to: new, overwrite: maybe}}",
+            "folder/p.yaml:8:46: steps[0].import.overwrite: 'maybe' is not known, want one of never, always"
+        ),
         ("steps: []", "folder/p.yaml:7:8: steps: want a list of steps, got an empty one"),
         ("", "folder/p.yaml:1:1: steps: missing, want a list of steps"),
         ("name: twice", "folder/p.yaml:2:1: the key 'name' stands twice"),
         ("steps:\n  - {name: x}", "folder/p.yaml:8:5: steps[0]: want one of export, import and verify"),
-        ("images: &a []\nsteps: *a", "folder/p.yaml:7:9: images: anchors (&) and aliases (*) are not read; put the value in quotes if it is a text"),
-        ("steps:\n  - {export: {from: old, to: file, images: [{repositories: a, platforms: linux}]}}", "folder/p.yaml:8:74: steps[0].export.images[0].platforms: 'linux' is not a platform"),
+        (
+            "images: &a []\nsteps: *a",
+            "folder/p.yaml:7:9: images: anchors (&) and aliases (*) are not read; put the value in quotes if it is a text"
+        ),
+        (
+            "steps:\n  - {export: {from: old, to: file, images: [{repositories: a, platforms: linux}]}}",
+            "folder/p.yaml:8:74: steps[0].export.images[0].platforms: 'linux' is not a platform"
+        ),
     ])
     func `each fault says where it is and what is wanted`(_ text: String, _ expected: String) {
         let found = faults(head + text)
@@ -115,15 +139,20 @@ import Testing
         #expect(found == ["folder/p.yaml:1:1: the file has 1048577 bytes, the limit is 1048576"])
     }
 
-    @Test(.enabled(if: Fixtures.arePresent), arguments: [
-        "regclient_regclient/cmd/regsync/testdata/config1.yml", "regclient_regclient/cmd/regbot/testdata/config1.yml",
-    ])
+    @Test(
+        .enabled(if: Fixtures.arePresent),
+        arguments: [
+            "regclient_regclient/cmd/regsync/testdata/config1.yml",
+            "regclient_regclient/cmd/regbot/testdata/config1.yml",
+        ])
     func `another tool's definition is refused with the key that is not ours`(_ name: String) throws {
         let error = #expect(throws: DefinitionError.self) {
             try Pipeline(parsing: Fixtures.bytes(name), file: "x.yml", variables: [:])
         }
         let words = error?.description ?? ""
-        #expect(words.contains("creds: unknown key") || words.contains(": anchors (&)") || words.contains("scripts: unknown key"), "\(words)")
+        #expect(
+            words.contains("creds: unknown key") || words.contains(": anchors (&)")
+                || words.contains("scripts: unknown key"), "\(words)")
     }
 
     @Test func `every definition in pipelines can be read`() throws {

@@ -5,7 +5,8 @@ import Testing
 @Suite struct ContentTests {
     private let bytes = ByteBuffer(bytes: (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 7) })
 
-    private func content(_ descriptor: Descriptor, sending chunks: [ByteBuffer], after prefix: Prefix? = nil) -> Content {
+    private func content(_ descriptor: Descriptor, sending chunks: [ByteBuffer], after prefix: Prefix? = nil) -> Content
+    {
         Content(descriptor, from: "test", after: prefix) { send in
             for chunk in chunks { try await send(chunk) }
         }
@@ -14,7 +15,9 @@ import Testing
     private func chunks(_ buffer: ByteBuffer, of size: Int) -> [ByteBuffer] {
         var rest = buffer
         var result: [ByteBuffer] = []
-        while let chunk = rest.readSlice(length: min(size, rest.readableBytes)), chunk.readableBytes > 0 { result.append(chunk) }
+        while let chunk = rest.readSlice(length: min(size, rest.readableBytes)), chunk.readableBytes > 0 {
+            result.append(chunk)
+        }
         return result
     }
 

@@ -27,12 +27,14 @@ import Testing
 
     private func blob(_ text: String, size: Int? = nil) -> String {
         let descriptor = Descriptor(of: ByteBuffer(string: text), mediaType: .ociLayerGzip)
-        return #"{"mediaType":"\#(descriptor.mediaType)","digest":"\#(descriptor.digest)","size":\#(size ?? Int(descriptor.size))}"#
+        return
+            #"{"mediaType":"\#(descriptor.mediaType)","digest":"\#(descriptor.digest)","size":\#(size ?? Int(descriptor.size))}"#
     }
 
     private func image(_ layers: [String], subject: Descriptor? = nil) -> String {
         let subject = subject.map { #","subject":\#($0.json.text)"# } ?? ""
-        return #"{"schemaVersion":2,"config":\#(blob("config of \(layers)")),"layers":[\#(layers.map { blob($0) }.joined(separator: ","))]\#(subject)}"#
+        return
+            #"{"schemaVersion":2,"config":\#(blob("config of \(layers)")),"layers":[\#(layers.map { blob($0) }.joined(separator: ","))]\#(subject)}"#
     }
 
     private func index(_ children: [(Descriptor, platform: String?, annotations: String?)]) -> String {
@@ -112,7 +114,9 @@ import Testing
             #"{"schemaVersion":2,"config":\#(blob("config")),"layers":[\#(blob("x")),\#(blob("x", size: 2))]}"#)
         let error = await #expect(throws: OCIError.self) { try await ImageGraph.read(root, from: shelf) }
         #expect(error?.kind == .damaged)
-        #expect(error?.description.contains("1 and 2 bytes") ?? false || error?.description.contains("2 and 1 bytes") ?? false)
+        #expect(
+            error?.description.contains("1 and 2 bytes") ?? false
+                || error?.description.contains("2 and 1 bytes") ?? false)
     }
 
     @Test func `indexes nested deeper than the limit are refused`() async throws {

@@ -32,7 +32,12 @@ import Testing
         let value = try parse(text)
         #expect(value.text == text)
         #expect(try parse(value.indented) == value)
-        #expect(value["a"] == .array([.number(1), .number(-2), .number(.max), .decimal("9223372036854775808"), .decimal("1.5"), .bool(true), .bool(false), .null]))
+        #expect(
+            value["a"]
+                == .array([
+                    .number(1), .number(-2), .number(.max), .decimal("9223372036854775808"), .decimal("1.5"),
+                    .bool(true), .bool(false), .null,
+                ]))
         #expect(try parse(#""\ud83d\ude00""#) == .string("😀"))
     }
 

@@ -29,7 +29,8 @@ import Testing
         #expect(throws: Never.self) { try manifest(index, as: MediaType(rawValue: "text/plain")) }
         let named = #"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","manifests":[]}"#
         #expect(throws: OCIError.self) { try manifest(named) }
-        let image = #"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":\#(Self.config)}"#
+        let image =
+            #"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":\#(Self.config)}"#
         #expect(throws: OCIError.self) { try manifest(image, as: .dockerManifest) }
         #expect(throws: Never.self) { try manifest(image, as: .ociManifest) }
     }
@@ -80,7 +81,10 @@ import Testing
             let isAccepted = file.contains("accept")
             let bytes = try Fixtures.bytes(folder + "/" + file)
             let refusal: OCIError? =
-                switch kind == "descriptor" ? descriptorVerdict(on: bytes, of: file) : verdict(on: ByteBuffer(bytes: bytes), of: file).map { _ in } {
+                switch kind == "descriptor"
+                    ? descriptorVerdict(on: bytes, of: file)
+                    : verdict(on: ByteBuffer(bytes: bytes), of: file).map { _ in }
+                {
                 case .success: nil
                 case .failure(let error): error
                 }
@@ -129,7 +133,8 @@ import Testing
                     verdicts["accepted", default: 0] += 1
                 case .failure(let error):
                     #expect(error.kind == .damaged || error.kind == .policy)
-                    let isPlain = file.hasPrefix("ociv1.image") || file.hasPrefix("v2list") || file == "v2s2.manifest.json"
+                    let isPlain =
+                        file.hasPrefix("ociv1.image") || file.hasPrefix("v2list") || file == "v2s2.manifest.json"
                     #expect(!isPlain, "\(file): \(error)")
                     if file.contains("v2s1") {
                         let isNamed = error.kind == .policy || error.description.contains("ambiguous")

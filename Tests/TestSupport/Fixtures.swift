@@ -26,7 +26,8 @@ public enum Fixtures {
         let root = folder.appendingPathComponent(name)
         return (FileManager.default.subpaths(atPath: root.path) ?? []).filter { path in
             var isFolder: ObjCBool = false
-            return FileManager.default.fileExists(atPath: root.appendingPathComponent(path).path, isDirectory: &isFolder)
+            return FileManager.default.fileExists(
+                atPath: root.appendingPathComponent(path).path, isDirectory: &isFolder)
                 && !isFolder.boolValue
         }.sorted()
     }

@@ -53,7 +53,8 @@ enum PipelineDocument {
         of error: YamlError, fail: (_ reason: String, _ line: Int, _ column: Int) -> DefinitionError
     ) -> DefinitionError {
         switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
             fail("not valid YAML: \(problem)", mark.line, mark.column)
         case .duplicatedKeysInMapping(let duplicates, let context):
             fail(
@@ -89,7 +90,13 @@ enum PipelineDocument {
             if isComment { continue }
             switch quote {
             case .double:
-                if isEscaped { isEscaped = false } else if byte == UInt8(ascii: "\\") { isEscaped = true } else if byte == UInt8(ascii: "\"") { quote = nil }
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    quote = nil
+                }
             case .single:
                 if byte == UInt8(ascii: "'") { quote = nil }
             case nil:
@@ -103,7 +110,8 @@ enum PipelineDocument {
                     quote = .single
                     beginsValue = false
                 case UInt8(ascii: "&") where beginsValue, UInt8(ascii: "*") where beginsValue: return (line, column)
-                case 0x20, 0x09: if previous == UInt8(ascii: ":") || previous == UInt8(ascii: "-") { beginsValue = true }
+                case 0x20, 0x09:
+                    if previous == UInt8(ascii: ":") || previous == UInt8(ascii: "-") { beginsValue = true }
                 case UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: ","): beginsValue = true
                 case UInt8(ascii: "-") where beginsValue, UInt8(ascii: "?") where beginsValue: break
                 default: beginsValue = false

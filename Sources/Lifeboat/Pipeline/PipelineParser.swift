@@ -159,7 +159,8 @@ struct PipelineParser {
         case "verify": return verify(body, key: bodyKey, name: name, stores: stores, images: images)
         default:
             return copy(
-                body, key: bodyKey, name: name, kind: verb == "export" ? .export : .import, stores: stores, images: images)
+                body, key: bodyKey, name: name, kind: verb == "export" ? .export : .import, stores: stores,
+                images: images)
         }
     }
 
@@ -178,16 +179,20 @@ struct PipelineParser {
         let overwrite: Overwrite? = members["overwrite"].flatMap { reader.choice($0, key: key + ".overwrite") }
         let onError: OnError? = members["onError"].flatMap { reader.choice($0, key: key + ".onError") }
         let force = members["force"].flatMap { reader.flag($0, key: key + ".force") } ?? false
-        var prefix = members["prefix"].flatMap { reader.value($0, key: key + ".prefix") { try RepositoryName($0) } }?.description ?? ""
+        var prefix =
+            members["prefix"].flatMap { reader.value($0, key: key + ".prefix") { try RepositoryName($0) } }?.description
+            ?? ""
         guard let source, let target else { return nil }
         if source == target {
             reader.fault("from and to are the same store", at: to, key: key + ".to")
         }
         switch (kind, target) {
         case (.export, .registry):
-            reader.fault("export writes an archive or a layout, this store is a registry; use import", at: to, key: key + ".to")
+            reader.fault(
+                "export writes an archive or a layout, this store is a registry; use import", at: to, key: key + ".to")
         case (.import, .archive), (.import, .layout):
-            reader.fault("import writes to a registry, this store is a file or folder; use export", at: to, key: key + ".to")
+            reader.fault(
+                "import writes to a registry, this store is a file or folder; use export", at: to, key: key + ".to")
         default: break
         }
         if case .registry(_, let path) = target, !path.isEmpty { prefix = prefix.isEmpty ? path : path + "/" + prefix }

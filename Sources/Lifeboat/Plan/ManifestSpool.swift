@@ -60,7 +60,6 @@ public actor ManifestSpool {
 
     private func openFile() async throws -> any File {
         if let file { return file }
-        try await fileSystem.createFolder(folder)
         let opened = try await fileSystem.open(folder + "/manifests", .temporary)
         if let file {
             try await opened.close()  // somebody else opened one while we waited

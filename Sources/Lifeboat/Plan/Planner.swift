@@ -73,7 +73,9 @@ public struct Planner: Sendable {
         var byKey: [String: Candidate] = [:]
         var result: [Candidate] = []
         for candidate in candidates {
-            let key = target is any PlannedTarget ? (candidate.selected.image.registry ?? "") + "/" + candidate.key : candidate.key
+            let key =
+                target is any PlannedTarget
+                ? (candidate.selected.image.registry ?? "") + "/" + candidate.key : candidate.key
             if let other = byKey[key] {
                 guard other.selected.image.descriptor.digest == candidate.selected.image.descriptor.digest else {
                     throw LifeboatError(

@@ -31,7 +31,8 @@ public struct Survey: Sendable {
                 do {
                     let reader = SpooledReader(source: try await store.source(selected.image.repository), spool: spool)
                     entry.graph = try await ImageGraph.read(
-                        selected.image.descriptor, platforms: selected.rule.platforms, referrers: selected.rule.referrers,
+                        selected.image.descriptor, platforms: selected.rule.platforms,
+                        referrers: selected.rule.referrers,
                         from: reader)
                 } catch let error as any Failure {
                     entry.failure = FailureReport(error)
@@ -68,7 +69,8 @@ public struct Survey: Sendable {
         }
     }
 
-    private func node(_ descriptor: Descriptor, in source: any ImageSource, seen: inout Set<Digest>, depth: Int) async throws
+    private func node(_ descriptor: Descriptor, in source: any ImageSource, seen: inout Set<Digest>, depth: Int)
+        async throws
         -> Node
     {
         guard depth <= ImageGraph.depthLimit else {

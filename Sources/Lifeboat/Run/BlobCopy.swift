@@ -42,7 +42,8 @@ struct BlobCopy: Sendable {
             }
             holder = holder ?? item.targetRepository
         }
-        if result.moved == 0 { observe(.saved(bytes: blob.size)) }
+        // What this run has sent to one repository it need not trust another one for.
+        if result.moved > 0 { result.isTrusted = false } else { observe(.saved(bytes: blob.size)) }
         return result
     }
 
@@ -50,7 +51,8 @@ struct BlobCopy: Sendable {
     ///
     /// - Parameter firstIsSpent: the repository of the target that has the blob by now, if the source cannot give it
     ///   again.
-    private func write(to repository: any ImageTarget, from item: PlanItem, firstIsSpent: RepositoryName?) async throws {
+    private func write(to repository: any ImageTarget, from item: PlanItem, firstIsSpent: RepositoryName?) async throws
+    {
         let source: any ImageSource
         if let held = firstIsSpent, let store = target as? any SourceStore {
             source = try await store.source(held)

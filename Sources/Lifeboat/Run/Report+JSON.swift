@@ -15,6 +15,7 @@ extension StepReport {
         var members: [String: JSONValue] = [
             "name": .string(name), "kind": .string(kind.rawValue), "from": .string(source), "to": .string(target),
             "images": .array(images.map(\.json)), "seconds": seconds.json, "bytesMoved": .number(bytesMoved),
+            "bytesTrusted": .number(bytesTrusted),
             "totals": .object([
                 "done": .number(Int64(count(.done))), "alreadyThere": .number(Int64(count(.alreadyThere))),
                 "failed": .number(Int64(count(.failed))),

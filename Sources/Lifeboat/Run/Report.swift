@@ -42,6 +42,8 @@ public struct StepReport: Sendable {
     public var comparison: Comparison?
     /// Bytes read from sources.
     public var bytesMoved: Int64 = 0
+    /// Bytes of blobs, each once, that were not sent because the target said that it held them.
+    public var bytesTrusted: Int64 = 0
     /// Requests by kind, all registries together.
     public var requests: [String: Int] = [:]
 

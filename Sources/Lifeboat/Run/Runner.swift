@@ -45,11 +45,13 @@ public struct Runner: Sendable {
         switch step.work {
         case .copy(let copy):
             report = StepReport(
-                name: step.name, kind: copy.kind, source: copy.sources.map(\.store.description).uniqued().joined(separator: ", "),
+                name: step.name, kind: copy.kind,
+                source: copy.sources.map(\.store.description).uniqued().joined(separator: ", "),
                 target: copy.target.description)
         case .verify(let verify):
             report = StepReport(
-                name: step.name, kind: .verify, source: verify.sources.map(\.store.description).uniqued().joined(separator: ", "),
+                name: step.name, kind: .verify,
+                source: verify.sources.map(\.store.description).uniqued().joined(separator: ", "),
                 target: verify.against?.description ?? "")
         }
         observe(.stepBegan(name: step.name, what: report.summary))
@@ -117,7 +119,8 @@ public struct Runner: Sendable {
         if target is any PlannedTarget {
             if let failure = plan.failures.first, onError == .stop {
                 report.notes.append(
-                    "\(target.name) was not written, since an image is missing from it: \(FailureReport(failure.error).message)")
+                    "\(target.name) was not written, since an image is missing from it: \(FailureReport(failure.error).message)"
+                )
                 return report
             }
             guard toMove > 0 else { return report }
@@ -128,6 +131,7 @@ public struct Runner: Sendable {
         let outcome = try await transfer.run(plan)
         report.images += outcome.reports
         report.bytesMoved = outcome.bytesMoved
+        report.bytesTrusted = outcome.bytesTrusted
         report.archive = outcome.archive?.description
         try await spool.close()
         return report

@@ -16,6 +16,7 @@ struct Transfer: Sendable {
     struct Outcome: Sendable {
         var reports: [ImageReport]
         var bytesMoved: Int64
+        var bytesTrusted: Int64
         /// The id of the archive that was written, or found complete.
         var archive: Digest?
     }
@@ -33,7 +34,9 @@ struct Transfer: Sendable {
             if let batched = target as? any BatchedTarget { try await batched.flush() }
         }
         try await noteMovedTags(items, state)
-        return Outcome(reports: await state.reports, bytesMoved: await state.bytesMoved, archive: archive)
+        return Outcome(
+            reports: await state.reports, bytesMoved: await state.bytesMoved, bytesTrusted: await state.bytesTrusted,
+            archive: archive)
     }
 
     /// - Returns: what identifies the store that was written; nil if it could not be completed.
@@ -56,7 +59,9 @@ struct Transfer: Sendable {
             // An archive is all of its plan or nothing: it does not get its name with an image missing.
             if let failure = await state.reports.compactMap(\.error).first {
                 await planned.abort()
-                for report in await state.failed(Array(items.indices), IncompleteArchive(name: target.name, cause: failure)) {
+                for report in await state.failed(
+                    Array(items.indices), IncompleteArchive(name: target.name, cause: failure))
+                {
                     observe(.imageEnded(report))
                 }
                 return nil
@@ -188,7 +193,9 @@ struct Transfer: Sendable {
     /// A tag that was moved at the source meanwhile: what was pinned is kept, and the report says so.
     private func noteMovedTags(_ items: [PlanItem], _ state: TransferState) async throws {
         try await forEach(Array(items.enumerated()), limit: concurrency) { number, item in
-            guard let tag = item.source.tag, !(item.store is any ImageCatalog), await !state.isFailed(number) else { return }
+            guard let tag = item.source.tag, !(item.store is any ImageCatalog), await !state.isFailed(number) else {
+                return
+            }
             do {
                 let now = try await item.store.source(item.source.repository).resolve(.tag(tag))
                 if now.digest != item.source.descriptor.digest {

@@ -6,13 +6,16 @@ actor TransferState {
     private(set) var reports: [ImageReport]
     private var finished: [Bool]
     private(set) var bytesMoved: Int64 = 0
+    /// Bytes of blobs that were not sent, each once, because the target said that it held them.
+    private(set) var bytesTrusted: Int64 = 0
 
     init(_ items: [PlanItem], target: String) {
         pending = items.map { $0.graph?.blobs.count ?? 0 }
         finished = items.map { _ in false }
         reports = items.map { item in
             var report = ImageReport(
-                source: item.sourceName, target: item.targetName(in: target), digest: item.root.digest, outcome: .failed)
+                source: item.sourceName, target: item.targetName(in: target), digest: item.root.digest, outcome: .failed
+            )
             report.size = item.graph?.size ?? 0
             if case .replace(let old) = item.action { report.replaced = old }
             report.notes += item.graph.map(ImageReport.notes) ?? []
@@ -32,6 +35,7 @@ actor TransferState {
     /// A blob is at the target; returns the images that are complete with it.
     func arrived(_ job: BlobJobs.Job, moved: Int64, trusted: Bool) -> [Int] {
         bytesMoved += moved
+        if trusted { bytesTrusted += job.blob.size }
         if let first = job.items.first { reports[first].bytesMoved += moved }
         var complete: [Int] = []
         for item in job.items {

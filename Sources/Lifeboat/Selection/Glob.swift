@@ -44,9 +44,13 @@ public struct Glob: Hashable, Sendable, CustomStringConvertible {
             var next = [Bool](repeating: false, count: name.count + 1)
             switch token {
             case .literal(let byte):
-                for (index, current) in name.enumerated() where reachable[index] && current == byte { next[index + 1] = true }
+                for (index, current) in name.enumerated() where reachable[index] && current == byte {
+                    next[index + 1] = true
+                }
             case .one:
-                for (index, current) in name.enumerated() where reachable[index] && current != slash { next[index + 1] = true }
+                for (index, current) in name.enumerated() where reachable[index] && current != slash {
+                    next[index + 1] = true
+                }
             case .anyInPart, .anything:
                 var carries = false
                 for index in 0...name.count {

@@ -15,7 +15,7 @@ actor OpenStores {
 
     func source(_ definition: StoreDefinition) async throws -> any SourceStore {
         switch definition {
-        case .registry(let host, _): return registry(host)
+        case .registry(let host, _): return try registry(host)
         case .archive(let path):
             if let known = files[definition] { return known }
             let opened = try await openArchive(path, environment.archiveOpening)
@@ -36,7 +36,7 @@ actor OpenStores {
     ///   - origin: the registry that the images come from, if it is one.
     func target(_ definition: StoreDefinition, replacesFile: Bool, origin: String?) async throws -> any TargetStore {
         switch definition {
-        case .registry(let host, _): registry(host)
+        case .registry(let host, _): try registry(host)
         case .archive(let path):
             try ArchiveTarget(path: path, fileSystem: environment.fileSystem, replace: replacesFile)
         case .layout(let path):
@@ -46,11 +46,11 @@ actor OpenStores {
         }
     }
 
-    private func registry(_ host: String) -> Registry {
+    private func registry(_ host: String) throws -> Registry {
         if let known = registries[host] { return known }
         var options = environment.registries
         if environment.plainHTTPHosts.contains(host) { options.plainHTTP = true }
-        let opened = Registry(
+        let opened = try Registry(
             host: host, options: options, surroundings: environment.surroundings, logger: environment.logger)
         registries[host] = opened
         return opened
@@ -60,7 +60,7 @@ actor OpenStores {
     func requestCounts() async -> [String: Int] {
         var counts: [String: Int] = [:]
         for registry in registries.values {
-            for (kind, number) in await registry.requestCounts() { counts[kind, default: 0] += number }
+            for (kind, number) in registry.requestCounts() { counts[kind.rawValue, default: 0] += number }
         }
         return counts
     }

@@ -38,7 +38,8 @@ public enum StoreDefinition: Sendable, Hashable {
             return .archive(path: text)
         }
         if text.hasSuffix("/") { return .layout(path: trimmed(text)) }
-        let looksLikePath = text.hasPrefix("/") || text.hasPrefix("./") || text.hasPrefix("../") || text == "." || text == ".."
+        let looksLikePath =
+            text.hasPrefix("/") || text.hasPrefix("./") || text.hasPrefix("../") || text == "." || text == ".."
         guard let status = try await fileSystem.status(text, followLinks: true) else {
             return looksLikePath ? .archive(path: text) : nil
         }
@@ -94,7 +95,8 @@ public struct SourceDefinition: Sendable, Hashable {
                 pattern: text[text.index(after: slash)...], platforms: platforms, referrers: referrers)
             return [
                 SourceDefinition(
-                    store: .registry(host: Reference.canonical(registry: String(text[..<slash])), prefix: ""), rule: rule)
+                    store: .registry(host: Reference.canonical(registry: String(text[..<slash])), prefix: ""),
+                    rule: rule)
             ]
         }
         if isRegistry(text) { return [SourceDefinition(store: try .registry(parsing: text), selection: .all)] }
@@ -130,7 +132,8 @@ extension StoreDefinition {
             Reference.isHost(host) || parts.count == 1
         else {
             throw LifeboatError(
-                .usage, "'\(shown(text))' is not a registry", advice: "HOST or HOST/PREFIX, without http:// or https://")
+                .usage, "'\(shown(text))' is not a registry", advice: "HOST or HOST/PREFIX, without http:// or https://"
+            )
         }
         var prefix = parts.count == 2 ? parts[1] : ""
         while prefix.hasSuffix("/") { prefix.removeLast() }

@@ -28,7 +28,8 @@ struct FileVerification: Sendable {
         sound.bytesMoved = report.byteCount
         sound.notes = report.notes
         sound.notes.insert(
-            "\(report.imageCount) images, \(report.blobCount) blobs, \(report.isSealed ? "sealed" : "not sealed")", at: 0)
+            "\(report.imageCount) images, \(report.blobCount) blobs, \(report.isSealed ? "sealed" : "not sealed")",
+            at: 0)
         return finish(
             sound,
             report.findings.map { finding in
@@ -51,7 +52,8 @@ struct FileVerification: Sendable {
             switch finding.fault {
             case .unreferenced, .foreign: sound.notes.append(finding.what)
             case .missing, .damaged, .sizeMismatch:
-                faults.append(LifeboatError(.damaged, finding.what + (finding.image.map { "; it belongs to \($0)" } ?? "")))
+                faults.append(
+                    LifeboatError(.damaged, finding.what + (finding.image.map { "; it belongs to \($0)" } ?? "")))
             }
         }
         return finish(sound, faults)

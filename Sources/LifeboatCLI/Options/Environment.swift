@@ -7,14 +7,16 @@ import OCIRegistry
 
 extension RunEnvironment {
     /// The environment of the command: this machine's files, clock and chance, docker's credentials.
-    static func command(_ flags: RegistryFlags, repository: String? = nil) throws -> RunEnvironment {
+    ///
+    /// - Parameter flags: nil for a verb that reaches no registry.
+    static func command(_ flags: RegistryFlags?, repository: String? = nil) throws -> RunEnvironment {
         var registries = RegistryOptions()
-        registries.tls.caFile = flags.authority
+        registries.tls.caFile = flags?.authority
         var environment = RunEnvironment(
             fileSystem: LocalFileSystem(), surroundings: .machine, registries: registries,
             logger: Logger(label: "lifeboat") { _ in SwiftLogNoOpLogHandler() }, workFolder: stateFolder)
-        environment.plainHTTPHosts = Set(flags.plainHTTP)
-        if let concurrency = flags.concurrency { environment.concurrency = concurrency }
+        environment.plainHTTPHosts = Set(flags?.plainHTTP ?? [])
+        if let concurrency = flags?.concurrency { environment.concurrency = concurrency }
         environment.defaultRepository = try repository.map { try RepositoryName($0) }
         return environment
     }

@@ -6,7 +6,8 @@ extension TargetFlags {
         get throws {
             guard let rule = Overwrite(rawValue: overwrite) else {
                 throw LifeboatError(
-                    .usage, "--overwrite is '\(shown(overwrite, limit: 80))', want "
+                    .usage,
+                    "--overwrite is '\(shown(overwrite, limit: 80))', want "
                         + Overwrite.allCases.map(\.rawValue).joined(separator: " or "))
             }
             return rule

@@ -2,11 +2,14 @@ import ArgumentParser
 
 /// How registries are reached.
 struct RegistryFlags: ParsableArguments {
-    @Option(name: .customLong("plain-http"), help: ArgumentHelp(
-        "Speak HTTP without TLS to this host; loopback hosts need no flag.", valueName: "host"))
+    @Option(
+        name: .customLong("plain-http"),
+        help: ArgumentHelp(
+            "Speak HTTP without TLS to this host; loopback hosts need no flag.", valueName: "host"))
     var plainHTTP: [String] = []
 
-    @Option(name: .customLong("ca"), help: ArgumentHelp("Trust the certificates of this PEM file too.", valueName: "file"))
+    @Option(
+        name: .customLong("ca"), help: ArgumentHelp("Trust the certificates of this PEM file too.", valueName: "file"))
     var authority: String?
 
     @Option(help: ArgumentHelp("Blobs under way at once (1 to 64).", valueName: "n"))
@@ -30,28 +33,36 @@ struct OutputFlags: ParsableArguments {
 
 /// Which images are meant, and how much of each.
 struct SelectionFlags: ParsableArguments {
-    @Option(name: .customLong("image"), help: ArgumentHelp(
-        "Take from an archive or layout only what matches, such as 'team/**' or 'apps/*:1.*'. May be repeated.",
-        valueName: "pattern"))
+    @Option(
+        name: .customLong("image"),
+        help: ArgumentHelp(
+            "Take from an archive or layout only what matches, such as 'team/**' or 'apps/*:1.*'. May be repeated.",
+            valueName: "pattern"))
     var images: [String] = []
 
-    @Option(name: .customLong("platform"), help: ArgumentHelp(
-        "Take only this platform (os/arch[/variant]). One puts its manifest under the tag; several keep the index as it is, sparse.",
-        valueName: "platform"))
+    @Option(
+        name: .customLong("platform"),
+        help: ArgumentHelp(
+            "Take only this platform (os/arch[/variant]). One puts its manifest under the tag; several keep the index as it is, sparse.",
+            valueName: "platform"))
     var platforms: [String] = []
 
     @Flag(name: .customLong("no-referrers"), help: "Leave signatures, SBOMs and attestations behind.")
     var noReferrers = false
 
-    @Option(name: .customLong("repository"), help: ArgumentHelp(
-        "The repository of images in an archive or layout that names only tags.", valueName: "name"))
+    @Option(
+        name: .customLong("repository"),
+        help: ArgumentHelp(
+            "The repository of images in an archive or layout that names only tags.", valueName: "name"))
     var repository: String?
 }
 
 /// What is done about things that are there already.
 struct TargetFlags: ParsableArguments {
-    @Option(help: ArgumentHelp(
-        "What to do about a tag that points elsewhere at the target: never (a conflict) or always.", valueName: "rule"))
+    @Option(
+        help: ArgumentHelp(
+            "What to do about a tag that points elsewhere at the target: never (a conflict) or always.",
+            valueName: "rule"))
     var overwrite: String = "never"
 
     @Flag(name: .customLong("dry-run"), help: "Say what would be moved; write nothing.")

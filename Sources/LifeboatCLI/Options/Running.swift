@@ -4,7 +4,8 @@ import OCI
 
 /// Runs steps, says what happens, prints the answer, and throws the exit code.
 func run(
-    _ steps: [Step], name: String, in environment: RunEnvironment, output: OutputFlags, answersOnStandardOutput: Bool = true
+    _ steps: [Step], name: String, in environment: RunEnvironment, output: OutputFlags,
+    answersOnStandardOutput: Bool = true
 ) async throws {
     let progress = Progress(isQuiet: output.quiet)
     let report = await Runner(environment, observe: progress.handle).run(steps, name: name)

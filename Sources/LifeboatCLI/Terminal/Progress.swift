@@ -60,7 +60,8 @@ final class Progress: Sendable {
                 if image.outcome != .alreadyThere { state.imagesEnded += 1 }
                 if !hasBar || image.outcome == .failed {
                     clear(&state)
-                    Terminal.story("  " + Progress.line(image))
+                    // Why stands in the summary, where it is still seen when all is over.
+                    Terminal.story("  " + (image.outcome == .failed ? "failed: \(image.source)" : Progress.line(image)))
                 }
                 draw(&state)
             case .note(let text):
@@ -98,7 +99,8 @@ final class Progress: Sendable {
         if let left { words += "  \(time(left)) left" }
         let room = min(40, max(0, Terminal.width - words.count - 5))
         let filled = Int(fraction * Double(room))
-        let bar = room < 8 ? "" : "  " + String(repeating: "█", count: filled) + String(repeating: "░", count: room - filled)
+        let bar =
+            room < 8 ? "" : "  " + String(repeating: "█", count: filled) + String(repeating: "░", count: room - filled)
         Terminal.status(String((bar + " " + words).prefix(Terminal.width - 1)))
     }
 
@@ -106,10 +108,13 @@ final class Progress: Sendable {
     static func line(_ image: ImageReport) -> String {
         switch image.outcome {
         case .failed:
-            return "failed: \(image.source): \(image.error?.message ?? "")" + (image.error?.advice.map { "\n    try: " + $0 } ?? "")
+            return "failed: \(image.source): \(image.error?.message ?? "")"
+                + (image.error?.advice.map { "\n    try: " + $0 } ?? "")
         case .alreadyThere: return "already there: \(image.target)"
         case .done:
-            let place = image.target.hasPrefix("nowhere/") || image.target.isEmpty ? image.source : "\(image.source) → \(image.target)"
+            let place =
+                image.target.hasPrefix("nowhere/") || image.target.isEmpty
+                ? image.source : "\(image.source) → \(image.target)"
             let moved = image.size > 0 ? "  \(size(image.size)), \(size(image.bytesMoved)) read" : ""
             let notes = image.notes.map { "\n    note: " + $0 }.joined()
             return "done: \(place)\(moved)\(notes)"

@@ -42,6 +42,8 @@ final class Signals: Sendable {
 
     private static func words(_ number: Int32) -> String {
         let name = [SIGINT: "SIGINT", SIGTERM: "SIGTERM", SIGHUP: "SIGHUP"][number] ?? "signal \(number)"
-        return "lifeboat: stopped by \(name); nothing incomplete has a final name\n  try: the same command again, it goes on from here"
+        if CommandLine.arguments.dropFirst().first == "serve" { return "lifeboat: stopped by \(name)" }
+        return
+            "lifeboat: stopped by \(name); nothing incomplete has a final name\n  try: the same command again, it goes on from here"
     }
 }

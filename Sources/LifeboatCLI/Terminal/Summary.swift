@@ -17,15 +17,19 @@ enum Summary {
         } else {
             var parts: [String] = []
             let done = step.count(.done)
-            if done > 0 { parts.append(step.kind == .verify ? "\(count(done, "image")) verified" : "\(count(done, "image")) moved") }
+            if done > 0 {
+                parts.append(
+                    step.kind == .verify ? "\(count(done, "image")) verified" : "\(count(done, "image")) moved")
+            }
             if step.count(.alreadyThere) > 0 { parts.append("\(step.count(.alreadyThere)) already there") }
             if step.count(.failed) > 0 { parts.append("\(step.count(.failed)) failed") }
             if parts.isEmpty { parts.append(step.error == nil ? "nothing to do" : "nothing was done") }
             let moved = step.bytesMoved > 0 ? ", \(size(step.bytesMoved)) read" : ""
             let place = step.target.isEmpty ? step.source : step.target
             lines.append("\(step.name): \(parts.joined(separator: ", "))\(moved) in \(time(step.seconds)): \(place)")
-            let trusted = step.images.reduce(0) { $0 + $1.bytesTrusted }
-            if trusted > 0 { lines.append("  \(size(trusted)) the target said it held: trusted, not read") }
+            if step.bytesTrusted > 0 {
+                lines.append("  \(size(step.bytesTrusted)) not sent: the target says that it holds them")
+            }
             if let archive = step.archive { lines.append("  id \(archive)") }
         }
         for image in step.images where image.outcome == .failed {

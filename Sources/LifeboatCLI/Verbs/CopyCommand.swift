@@ -21,13 +21,15 @@ struct CopyCommand: AsyncParsableCommand {
         let environment = try RunEnvironment.command(registries, repository: selection.repository)
         let definition = try await selection.sources([source], in: environment)
         guard !source.contains("*") else {
-            throw LifeboatError(.usage, "copy takes one image, '\(shown(source))' is a pattern", advice: "lifeboat import")
+            throw LifeboatError(
+                .usage, "copy takes one image, '\(shown(source))' is a pattern", advice: "lifeboat import")
         }
         let reference = try Reference(parsing: target)
         let step = CopyStep(
             kind: .copy, sources: definition, target: .registry(host: reference.registry, prefix: ""),
             naming: Naming(exact: reference), overwrite: try targets.rule)
         if targets.dryRun { return try await printPlan(step, in: environment, output: output) }
-        try await LifeboatCLI.run([Step(name: "copy", work: .copy(step))], name: "copy", in: environment, output: output)
+        try await LifeboatCLI.run(
+            [Step(name: "copy", work: .copy(step))], name: "copy", in: environment, output: output)
     }
 }

@@ -10,13 +10,15 @@ struct ExportCommand: AsyncParsableCommand {
             lifeboat export 'registry.example.com/team/**' debian:12 --to backup.tar.zst
             """)
 
-    @Argument(help: ArgumentHelp(
-        "Images (HOST/REPOSITORY:TAG), patterns ('HOST/team/**', 'HOST/apps/*:1.*'), archives or layout folders.",
-        valueName: "source"))
+    @Argument(
+        help: ArgumentHelp(
+            "Images (HOST/REPOSITORY:TAG), patterns ('HOST/team/**', 'HOST/apps/*:1.*'), archives or layout folders.",
+            valueName: "source"))
     var sources: [String]
 
-    @Option(help: ArgumentHelp(
-        "x.tar, x.tar.zst, x.tar.xz, x.tar.gz, - for stdout, or DIR/ for an OCI layout.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "x.tar, x.tar.zst, x.tar.xz, x.tar.gz, - for stdout, or DIR/ for an OCI layout.", valueName: "path"))
     var to: String
 
     @Flag(help: "Replace an output file that holds something else.")
@@ -34,7 +36,9 @@ struct ExportCommand: AsyncParsableCommand {
         guard let target = try await StoreDefinition.path(to, in: environment.fileSystem) else {
             throw LifeboatError(
                 .usage, "'\(shown(to))' is no file that can be written",
-                advice: "a name that ends in \(StoreDefinition.archiveSuffixes.joined(separator: ", ")), - for stdout, or a folder with a slash at its end")
+                advice:
+                    "a name that ends in \(StoreDefinition.archiveSuffixes.joined(separator: ", ")), - for stdout, or a folder with a slash at its end"
+            )
         }
         let step = CopyStep(
             kind: .export, sources: try await selection.sources(sources, in: environment), target: target,

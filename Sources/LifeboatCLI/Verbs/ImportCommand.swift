@@ -12,11 +12,13 @@ struct ImportCommand: AsyncParsableCommand {
             lifeboat import backup.tar --image 'team/**' --to new.example.com/restored
             """)
 
-    @Argument(help: ArgumentHelp(
-        "Images, patterns, archives (- is stdin) or layout folders.", valueName: "source"))
+    @Argument(
+        help: ArgumentHelp(
+            "Images, patterns, archives (- is stdin) or layout folders.", valueName: "source"))
     var sources: [String]
 
-    @Option(help: ArgumentHelp("The registry, and what to put before every repository name.", valueName: "host[/prefix]"))
+    @Option(
+        help: ArgumentHelp("The registry, and what to put before every repository name.", valueName: "host[/prefix]"))
     var to: String
 
     @OptionGroup var selection: SelectionFlags
@@ -32,6 +34,7 @@ struct ImportCommand: AsyncParsableCommand {
             kind: .import, sources: try await selection.sources(sources, in: environment), target: target,
             naming: Naming(prefix: prefix), overwrite: try targets.rule)
         if targets.dryRun { return try await printPlan(step, in: environment, output: output) }
-        try await LifeboatCLI.run([Step(name: "import", work: .copy(step))], name: "import", in: environment, output: output)
+        try await LifeboatCLI.run(
+            [Step(name: "import", work: .copy(step))], name: "import", in: environment, output: output)
     }
 }

@@ -39,7 +39,9 @@ extension Survey.Node {
         var lines = ["\(title)  \(manifest.descriptor.digest)  \(size(manifest.descriptor.size))"]
         switch manifest.kind {
         case .image(let config, let layers):
-            if let config { lines.append("  config  \(config.digest)  \(size(config.size))  \(shown(config.mediaType.rawValue))") }
+            if let config {
+                lines.append("  config  \(config.digest)  \(size(config.size))  \(shown(config.mediaType.rawValue))")
+            }
             for layer in layers {
                 lines.append(
                     "  layer   \(layer.digest)  \(size(layer.size))  \(shown(layer.mediaType.rawValue))"

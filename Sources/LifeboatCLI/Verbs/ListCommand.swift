@@ -4,7 +4,8 @@ import OCI
 
 struct ListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "List what a registry, an archive or a folder holds: repositories, tags, digests, sizes.")
+        commandName: "list",
+        abstract: "List what a registry, an archive or a folder holds: repositories, tags, digests, sizes.")
 
     @Argument(help: ArgumentHelp("HOST, HOST/PATTERN, an archive or a layout folder.", valueName: "host|path"))
     var place: String
@@ -46,20 +47,24 @@ struct ListCommand: AsyncParsableCommand {
         let rows = entries.compactMap { entry -> [String]? in
             guard let image = entry.image else { return nil }
             let bytes = entry.graph.map { size($0.size) } ?? ""
-            let kind = image.descriptor.mediaType.isIndex ? "index" : image.descriptor.mediaType.isManifest ? "image" : "other"
+            let kind =
+                image.descriptor.mediaType.isIndex ? "index" : image.descriptor.mediaType.isManifest ? "image" : "other"
             return [image.name, image.descriptor.digest.description, names ? "" : kind, bytes]
         }
         let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
         let lines = rows.map { row in
-            zip(row, widths + [0]).map { text, width in text + String(repeating: " ", count: max(0, width - text.count)) }
-                .joined(separator: "  ")
+            zip(row, widths + [0]).map { text, width in text + String(repeating: " ", count: max(0, width - text.count))
+            }
+            .joined(separator: "  ")
         }.map { line in
             var line = line[...]
             while line.hasSuffix(" ") { line = line.dropLast() }
             return String(line)
         }
         let repositories = Set(entries.compactMap(\.image?.repository)).count
-        return lines + ["\(count(rows.count, "image")) in \(repositories == 1 ? "1 repository" : "\(repositories) repositories")"]
+        return lines + [
+            "\(count(rows.count, "image")) in \(repositories == 1 ? "1 repository" : "\(repositories) repositories")"
+        ]
     }
 }
 

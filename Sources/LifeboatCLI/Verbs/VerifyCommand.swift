@@ -4,7 +4,8 @@ import OCI
 
 struct VerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "verify", abstract: "Read every byte and check it, or compare tags and digests with another store.",
+        commandName: "verify",
+        abstract: "Read every byte and check it, or compare tags and digests with another store.",
         discussion: """
             lifeboat verify backup.tar
             lifeboat verify registry.example.com/team/app:1.4
@@ -14,7 +15,9 @@ struct VerifyCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("Archives, layout folders, images or patterns.", valueName: "path|image"))
     var sources: [String]
 
-    @Option(help: ArgumentHelp("Compare with what this archive, folder or registry holds under the same names.", valueName: "path|host"))
+    @Option(
+        help: ArgumentHelp(
+            "Compare with what this archive, folder or registry holds under the same names.", valueName: "path|host"))
     var against: String?
 
     @OptionGroup var selection: SelectionFlags
@@ -27,11 +30,13 @@ struct VerifyCommand: AsyncParsableCommand {
         var other: StoreDefinition?
         var naming = Naming()
         if let against {
-            let store = try await StoreDefinition.path(against, in: environment.fileSystem) ?? .registry(parsing: against)
+            let store =
+                try await StoreDefinition.path(against, in: environment.fileSystem) ?? .registry(parsing: against)
             if case .registry(_, let prefix) = store { naming.prefix = prefix }
             other = store
         }
         let step = VerifyStep(sources: definitions, against: other, naming: naming)
-        try await LifeboatCLI.run([Step(name: "verify", work: .verify(step))], name: "verify", in: environment, output: output)
+        try await LifeboatCLI.run(
+            [Step(name: "verify", work: .verify(step))], name: "verify", in: environment, output: output)
     }
 }

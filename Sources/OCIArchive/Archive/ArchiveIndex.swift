@@ -30,7 +30,8 @@ struct ArchiveIndex: Sendable {
         var sizes: [Digest: Int64] = [:]
         for manifest in manifests {
             if let size = sizes.updateValue(manifest.size, forKey: manifest.digest), size != manifest.size {
-                throw ArchiveError.damaged("\(place): \(manifest.digest) is said to have \(size) and \(manifest.size) bytes")
+                throw ArchiveError.damaged(
+                    "\(place): \(manifest.digest) is said to have \(size) and \(manifest.size) bytes")
             }
         }
     }

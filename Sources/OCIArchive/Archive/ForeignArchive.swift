@@ -71,7 +71,8 @@ struct ForeignArchive {
                 "\(listing.archive) has links, such as '\(shown(listing.links.keys.min() ?? "", limit: 200))', "
                     + "where an image layout has files only")
         }
-        let layout = try LayoutMarker(json: try await json(ArchiveNames.layout, upTo: ArchiveNames.layoutLimit), in: place(ArchiveNames.layout))
+        let layout = try LayoutMarker(
+            json: try await json(ArchiveNames.layout, upTo: ArchiveNames.layoutLimit), in: place(ArchiveNames.layout))
         _ = layout
         var (places, notes) = try blobPlaces()
         let index = try ArchiveIndex(
@@ -100,7 +101,8 @@ struct ForeignArchive {
 
     private func bytes(_ entry: TarEntry, upTo limit: Int64) async throws -> ByteBuffer {
         guard entry.size <= limit else {
-            throw ArchiveError.policy("\(shownName(entry)) of \(listing.archive) has \(entry.size) bytes, the limit is \(limit)")
+            throw ArchiveError.policy(
+                "\(shownName(entry)) of \(listing.archive) has \(entry.size) bytes, the limit is \(limit)")
         }
         return try await file.read(at: entry.contentOffset, count: Int(entry.size))
     }
@@ -124,8 +126,10 @@ struct ForeignArchive {
 
     private static func isKnown(_ path: String) -> Bool {
         let name = path.split(separator: "/").last ?? ""
-        return [ArchiveNames.layout, ArchiveNames.index, "manifest.json", "repositories", ArchiveNames.contents,
-            ArchiveNames.seal].contains(path) || name.hasPrefix("._")
+        return [
+            ArchiveNames.layout, ArchiveNames.index, "manifest.json", "repositories", ArchiveNames.contents,
+            ArchiveNames.seal,
+        ].contains(path) || name.hasPrefix("._")
     }
 
     /// The names that a manifest.json beside the layout gives, by the digest of the config that it names.

@@ -29,7 +29,7 @@ public enum OpenMode: Sendable, Hashable {
     case readWrite
     /// Read and write; fails with `.exists` if something is there; symbolic links are not followed.
     case createNew
-    /// A file without a name beside `path`, gone when closed.
+    /// A file without a name beside `path`, gone when closed; the folder is made if it does not exist.
     case temporary
 }
 

@@ -26,6 +26,7 @@ public struct LocalFileSystem: FileSystem {
                 case .temporary: O_RDWR | unnamedFile
                 }
             let target = mode == .temporary ? parentFolder(of: path) : path
+            if mode == .temporary { try makeFolder(target) }
             let descriptor = try check("open", path) { Glibc.open(target, flags | O_CLOEXEC, 0o640) }
             return LocalFile(descriptor: descriptor, path: path, threads: threads)
         }

@@ -6,11 +6,11 @@ import NIOSSL
 import OCI
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// What went wrong below HTTP, in words, and whether it may pass.
@@ -89,7 +89,8 @@ enum Fault {
         {
             let reason =
                 text.contains("Hostname")
-                ? "its certificate is for another host" : "its certificate is not trusted (expired, self-signed or unknown)"
+                ? "its certificate is for another host"
+                : "its certificate is not trusted (expired, self-signed or unknown)"
             return RegistryError(
                 .unavailable, "\(address.authority) cannot be trusted: \(reason)",
                 advice: "name the certificate authority of the registry, or have the certificate renewed")
