@@ -37,7 +37,9 @@ extension Layout: ImageCatalog, TargetStore {
     /// The list, if every image in it has a repository.
     private func placed() async throws -> LayoutIndex {
         let index = try await catalog.current()
-        if let entry = index.unplaced.first {
+        for entry in index.unplaced {
+            // A signature or SBOM needs no name: it belongs to what it refers to.
+            if entry.naming.tag == nil, try await folder.readableManifest(entry.descriptor)?.subject != nil { continue }
             let example =
                 entry.naming.tag.map { "the tag \($0) alone" } ?? "no name for \(entry.descriptor.digest.short)"
             throw LayoutError(
