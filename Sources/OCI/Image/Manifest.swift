@@ -42,7 +42,8 @@ public struct Manifest: Sendable, Hashable {
         guard digest == descriptor.digest else {
             throw .damaged("manifest from \(origin) arrived damaged: got \(digest), want \(descriptor.digest)")
         }
-        try self.init(parsing: bytes, mediaType: descriptor.mediaType, digest: digest, from: origin)
+        try self.init(
+            parsing: bytes, mediaType: descriptor.mediaType, isDescribed: true, digest: digest, from: origin)
     }
 
     /// Reads a manifest that is named by nothing but a tag: its digest is what its bytes say.
@@ -52,12 +53,14 @@ public struct Manifest: Sendable, Hashable {
         _ bytes: ByteBuffer, mediaType: MediaType?, algorithm: Digest.Algorithm = .sha256, from origin: String
     ) throws(OCIError) {
         try self.init(
-            parsing: bytes, mediaType: mediaType, digest: Digest(of: bytes, algorithm: algorithm), from: origin)
+            parsing: bytes, mediaType: mediaType, isDescribed: false, digest: Digest(of: bytes, algorithm: algorithm),
+            from: origin)
     }
 
-    private init(parsing bytes: ByteBuffer, mediaType claimed: MediaType?, digest: Digest, from origin: String)
-        throws(OCIError)
-    {
+    private init(
+        parsing bytes: ByteBuffer, mediaType claimed: MediaType?, isDescribed: Bool, digest: Digest,
+        from origin: String
+    ) throws(OCIError) {
         let place = "manifest \(digest.short) from \(origin)"
         guard Int64(bytes.readableBytes) <= Manifest.sizeLimit else {
             throw .policy("\(place) has \(bytes.readableBytes) bytes, the limit is \(Manifest.sizeLimit)")
@@ -68,7 +71,8 @@ public struct Manifest: Sendable, Hashable {
         kind = try Manifest.kind(members, in: place)
         let named = try members["mediaType"]?.string("\(place): mediaType")
         let mediaType = try Manifest.mediaType(
-            claimed: claimed, named: named.map { MediaType(rawValue: $0) }, kind: kind, in: place)
+            claimed: claimed, named: named.map { MediaType(rawValue: $0) }, isDescribed: isDescribed, kind: kind,
+            in: place)
         descriptor = Descriptor(mediaType: mediaType, digest: digest, size: Int64(bytes.readableBytes))
         if let value = members["subject"] {
             subject = try Descriptor(json: value, in: "\(place): subject")
@@ -127,9 +131,12 @@ public struct Manifest: Sendable, Hashable {
     }
 
     /// Content, `mediaType` member and what the sender says must not contradict each other (CVE-2021-41190).
-    private static func mediaType(claimed: MediaType?, named: MediaType?, kind: Kind, in place: String)
-        throws(OCIError) -> MediaType
-    {
+    ///
+    /// A descriptor may call a docker manifest an OCI one, or the other way about: layouts that were converted do, and
+    /// the digest settles what is meant. It may not call an index an image.
+    private static func mediaType(
+        claimed: MediaType?, named: MediaType?, isDescribed: Bool, kind: Kind, in place: String
+    ) throws(OCIError) -> MediaType {
         let isIndex = if case .index = kind { true } else { false }
         if let named {
             guard named.isWellFormed else {
@@ -139,7 +146,7 @@ public struct Manifest: Sendable, Hashable {
             if named.isManifest, named.isIndex != isIndex {
                 throw .damaged("\(place) calls itself \(named) but is \(isIndex ? "an index" : "an image manifest")")
             }
-            if let claimed, claimed.isManifest, claimed != named {
+            if let claimed, claimed.isManifest, claimed != named, !isDescribed || claimed.isIndex != isIndex {
                 throw .damaged("\(place) was sent as \(claimed) but calls itself \(named)")
             }
             return named

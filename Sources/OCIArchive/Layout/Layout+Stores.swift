@@ -37,8 +37,9 @@ extension Layout: ImageCatalog, TargetStore {
     /// The list, if every image in it has a repository.
     private func placed() async throws -> LayoutIndex {
         let index = try await catalog.current()
-        // What refers to another image needs no name: it belongs wherever its subject is.
-        for entry in index.unplaced where try await !refersToAnother(entry.descriptor) {
+        for entry in index.unplaced {
+            // A signature or SBOM needs no name: it belongs to what it refers to.
+            if entry.naming.tag == nil, try await folder.readableManifest(entry.descriptor)?.subject != nil { continue }
             let example =
                 entry.naming.tag.map { "the tag \($0) alone" } ?? "no name for \(entry.descriptor.digest.short)"
             throw LayoutError(
@@ -46,11 +47,6 @@ extension Layout: ImageCatalog, TargetStore {
                 advice: "give the repository that they belong to")
         }
         return index
-    }
-
-    private func refersToAnother(_ descriptor: Descriptor) async throws -> Bool {
-        guard let subject = try await folder.readableManifest(descriptor)?.subject else { return false }
-        return try await folder.status(of: subject.digest) != nil
     }
 
     func ambiguous(_ repository: RepositoryName, _ tag: Tag, _ entries: [LayoutIndex.Entry]) -> LayoutError {
