@@ -27,7 +27,10 @@ enum Fault {
             if case .invalidEOFState = error { return lost(address, "it was closed before the answer was complete") }
             return .protocolViolation("\(address.authority) does not speak HTTP: \(shown("\(error)", limit: 100))")
         }
-        if let error = error as? IOError { return lost(address, reason(error.errnoCode)) }
+        if let error = error as? IOError {
+            let reason = reason(error.errnoCode)
+            return isConnectFault(error) ? unreachable(address, reason) : lost(address, reason)
+        }
         if let error = error as? ChannelError, case .connectTimeout = error { return timeout(address) }
         return lost(address, shown("\(error)", limit: 200))
     }
