@@ -66,7 +66,8 @@ struct AccessTests {
     }
 
     @Test func `a registry that refuses every token is an error after one renewal`() async throws {
-        try await withScript(Self.login, Self.registry(isValid: { _ in false }) { _ in ScriptedAnswer(200) }) { repository, server in
+        try await withScript(Self.login, Self.registry(isValid: { _ in false }) { _ in ScriptedAnswer(200) }) {
+            repository, server in
             let error = try await failure { try await repository.tags() }
             #expect(error.kind == .auth)
             #expect(error.advice?.contains("docker login") == true)

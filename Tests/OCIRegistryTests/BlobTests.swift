@@ -58,7 +58,9 @@ struct BlobTests {
     }
 
     @Test func `without progress it ends as unavailable`() async throws {
-        try await withScript { _ in ScriptedAnswer(200, body: bytes, ending: .close(after: 0)) } _: { repository, server in
+        try await withScript { _ in
+            ScriptedAnswer(200, body: bytes, ending: .close(after: 0))
+        } _: { repository, server in
             let error = try await failure { try await collect(repository) }
             #expect(error.kind == .unavailable)
             #expect(error.description.hasSuffix("after 3 attempts"))
@@ -93,7 +95,9 @@ struct BlobTests {
         var prefix = Prefix(.sha256)
         prefix.append(try #require(bytes.getSlice(at: 0, length: 123_456)))
         let known = prefix
-        try await withScript { part(bytes, from: offset($0)) } _: { repository, server in
+        try await withScript {
+            part(bytes, from: offset($0))
+        } _: { repository, server in
             let rest = try await repository.read(blob, after: known) { try await $0.collect(upTo: 1 << 20) }
             #expect(rest == bytes.getSlice(at: 123_456, length: 300_000 - 123_456))
             #expect(server.requests.count == 1)
@@ -102,7 +106,9 @@ struct BlobTests {
 
     @Test func `wrong bytes are damaged and not asked for again`() async throws {
         let other = sample(300_000, seed: 2)
-        try await withScript { _ in ScriptedAnswer(200, body: other) } _: { repository, server in
+        try await withScript { _ in
+            ScriptedAnswer(200, body: other)
+        } _: { repository, server in
             let error = try await failure { try await collect(repository) }
             #expect(error.kind == .damaged)
             #expect(server.requests.count == 1)
@@ -111,7 +117,9 @@ struct BlobTests {
 
     @Test(arguments: [299_999, 300_001])
     func `a blob of another size is damaged`(size: Int) async throws {
-        try await withScript { _ in ScriptedAnswer(200, body: sample(size)) } _: { repository, server in
+        try await withScript { _ in
+            ScriptedAnswer(200, body: sample(size))
+        } _: { repository, server in
             let error = try await failure { try await collect(repository) }
             #expect(error.kind == .damaged)
             #expect(server.requests.count == 1)
@@ -120,7 +128,9 @@ struct BlobTests {
 
     @Test func `an error of the reader is passed on as it is, without another try`() async throws {
         struct Full: Error {}
-        try await withScript { _ in ScriptedAnswer(200, body: bytes) } _: { repository, server in
+        try await withScript { _ in
+            ScriptedAnswer(200, body: bytes)
+        } _: { repository, server in
             await #expect(throws: Full.self) {
                 try await repository.read(blob) { try await $0.forEachChunk { _ in throw Full() } }
             }
@@ -185,14 +195,18 @@ struct BlobTests {
         "http://169.254.169.254/latest/meta-data/", "file:///etc/passwd", "http://[fe80::1]/", "http://0x7f.1/",
     ])
     func `redirects to where nothing is to be had are refused`(location: String) async throws {
-        try await withScript { _ in ScriptedAnswer(307, ["Location": location]) } _: { repository, _ in
+        try await withScript { _ in
+            ScriptedAnswer(307, ["Location": location])
+        } _: { repository, _ in
             let error = try await failure { try await collect(repository) }
             #expect(error.kind == .policy)
         }
     }
 
     @Test func `a redirect to itself ends`() async throws {
-        try await withScript { request in ScriptedAnswer(307, ["Location": request.uri]) } _: { repository, server in
+        try await withScript { request in
+            ScriptedAnswer(307, ["Location": request.uri])
+        } _: { repository, server in
             let error = try await failure { try await collect(repository) }
             #expect(error.kind == .policy)
             #expect(server.requests.count == 6)
@@ -215,7 +229,9 @@ struct BlobTests {
     }
 
     @Test func `cancelling a read ends it at once`() async throws {
-        try await withScript { _ in ScriptedAnswer(200, body: bytes, ending: .stall(after: 1000)) } _: { repository, _ in
+        try await withScript { _ in
+            ScriptedAnswer(200, body: bytes, ending: .stall(after: 1000))
+        } _: { repository, _ in
             let start = ContinuousClock.now
             let task = Task { try await collect(repository) }
             try await Task.sleep(for: .milliseconds(100))

@@ -15,7 +15,8 @@ struct DockerConfigTests {
                        "r.example.org/team/app": {"auth": "YXBwOnA="}}}
             """)
         func user(_ name: String) throws -> String? {
-            guard case .credential(.password(let user, _))? = config.login(to: "r.example.org", try RepositoryName(name))
+            guard
+                case .credential(.password(let user, _))? = config.login(to: "r.example.org", try RepositoryName(name))
             else { return nil }
             return user
         }
@@ -66,10 +67,13 @@ struct DockerConfigTests {
         #expect(!String(reflecting: source).contains("secret"))
     }
 
-    @Test(.enabled(if: Fixtures.areThere), arguments: [
-        "containers_image/pkg/docker/config/testdata", "oras-project_oras-go/registry/remote/internal/configuration/testdata",
-        "regclient_regclient/config/testdata",
-    ])
+    @Test(
+        .enabled(if: Fixtures.areThere),
+        arguments: [
+            "containers_image/pkg/docker/config/testdata",
+            "oras-project_oras-go/registry/remote/internal/configuration/testdata",
+            "regclient_regclient/config/testdata",
+        ])
     func `files of every dialect are read, and no secret is in an error`(folder: String) throws {
         let files = try FileList.json(under: folder)
         #expect(!files.isEmpty)

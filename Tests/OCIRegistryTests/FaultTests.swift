@@ -18,7 +18,9 @@ struct FaultTests {
     }
 
     @Test func `it ends as unavailable when it does not pass`() async throws {
-        try await withScript { _ in ScriptedAnswer(503, text: "over\u{7}loaded") } _: { repository, server in
+        try await withScript { _ in
+            ScriptedAnswer(503, text: "over\u{7}loaded")
+        } _: { repository, server in
             let error = try await failure { try await repository.tags() }
             #expect(error.kind == .unavailable)
             #expect(error.description.contains("answers 503 to the list of tags"))
@@ -59,7 +61,11 @@ struct FaultTests {
     }
 
     @Test func `a port where nobody listens is named`() async throws {
-        let port = try await ScriptedRegistry.serve { _ in nil } _: { $0.host }
+        let port = try await ScriptedRegistry.serve { _ in
+            nil
+        } _: {
+            $0.host
+        }
         try await withRegistry(port) { registry in
             let error = try await failure { try await registry.repositories() }
             #expect(error.kind == .unavailable)
@@ -76,7 +82,9 @@ struct FaultTests {
     }
 
     @Test func `TLS with a server that speaks plain HTTP says what to do`() async throws {
-        try await withScript(.quick { $0.plainHTTP = false }) { _ in ScriptedAnswer(200) } _: { repository, server in
+        try await withScript(.quick { $0.plainHTTP = false }) { _ in
+            ScriptedAnswer(200)
+        } _: { repository, server in
             let error = try await failure { try await repository.tags() }
             #expect(error.kind == .unavailable)
             #expect(error.advice == "--plain-http \(server.host), if that is what you want")

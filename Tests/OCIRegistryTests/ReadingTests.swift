@@ -32,7 +32,9 @@ struct ReadingTests {
     }
 
     @Test func `a missing tag is named, with what to do`() async throws {
-        try await withScript { _ in .error(404, "MANIFEST_UNKNOWN", "manifest unknown") } _: { repository, server in
+        try await withScript { _ in
+            .error(404, "MANIFEST_UNKNOWN", "manifest unknown")
+        } _: { repository, server in
             let error = try await failure { try await repository.resolve(.tag(Tag("1.0"))) }
             #expect(error.kind == .notFound)
             #expect(error.description == "\(server.host)/team/app has no tag 1.0")
@@ -43,7 +45,9 @@ struct ReadingTests {
     @Test func `a manifest whose bytes are others is damaged`() async throws {
         let wanted = try image([])
         let other = try image([.layer(sample(10))])
-        try await withScript { _ in .manifest(other) } _: { repository, _ in
+        try await withScript { _ in
+            .manifest(other)
+        } _: { repository, _ in
             let error = try await failure { try await repository.manifest(wanted.descriptor) }
             #expect(error.kind == .damaged)
             #expect(error.description.contains("got \(other.descriptor.digest)"))
@@ -98,7 +102,9 @@ struct ReadingTests {
     }
 
     @Test func `a list without tags is empty`() async throws {
-        try await withScript { _ in .json(#"{"name":"team/app","tags":null}"#) } _: { repository, _ in
+        try await withScript { _ in
+            .json(#"{"name":"team/app","tags":null}"#)
+        } _: { repository, _ in
             let tags = try await repository.tags()
             #expect(tags.isEmpty)
         }
@@ -107,7 +113,8 @@ struct ReadingTests {
     @Test(arguments: ["self", "endless"])
     func `pages that never end are an error`(kind: String) async throws {
         try await withScript { request in
-            let next = kind == "self" ? request.uri : "/v2/team/app/tags/list?last=\(request.uri.count)&x=\(request.uri)"
+            let next =
+                kind == "self" ? request.uri : "/v2/team/app/tags/list?last=\(request.uri.count)&x=\(request.uri)"
             return .json(#"{"tags":["a"]}"#, [("Link", "<\(next)>; rel=\"next\"")])
         } _: { repository, server in
             let error = try await failure { try await repository.tags() }
@@ -147,7 +154,9 @@ struct ReadingTests {
 
     @Test func `what a registry says is shown short and escaped`() async throws {
         let noise = String(repeating: "x", count: 100_000)
-        try await withScript { _ in ScriptedAnswer(400, text: "\u{1b}[2Jbad\n\(noise)") } _: { repository, _ in
+        try await withScript { _ in
+            ScriptedAnswer(400, text: "\u{1b}[2Jbad\n\(noise)")
+        } _: { repository, _ in
             let error = try await failure { try await repository.tags() }
             #expect(!error.description.contains("\u{1b}"))
             #expect(!error.description.contains("\n"))
@@ -181,7 +190,9 @@ struct ReadingTests {
     }
 
     @Test func `a registry without the referrers API is asked for it once`() async throws {
-        try await withScript { _ in ScriptedAnswer(404, text: "404 page not found\n") } _: { repository, server in
+        try await withScript { _ in
+            ScriptedAnswer(404, text: "404 page not found\n")
+        } _: { repository, server in
             for byte in UInt8(0)..<3 {
                 let found = try await repository.referrers(of: Digest(of: [byte]))
                 #expect(found.isEmpty)

@@ -4,8 +4,8 @@ import NIOCore
 import NIOHTTP1
 import OCI
 import OCIRegistry
-import Testing
 import TestSupport
+import Testing
 
 /// Public fixtures beside the package; tests that need them are skipped where they are absent.
 enum Fixtures {
@@ -44,7 +44,8 @@ func withRegistry<R>(
     _ host: String, _ options: RegistryOptions = .quick(), _ body: (Registry) async throws -> R
 ) async throws -> R {
     let registry = try Registry(
-        host: host, options: options, surroundings: .real, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        host: host, options: options, surroundings: .real,
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     do {
         let result = try await body(registry)
         try await registry.shutdown()

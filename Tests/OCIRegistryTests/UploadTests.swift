@@ -167,12 +167,15 @@ struct UploadTests {
             let found = try await repository.mount(blob, from: RepositoryName("other"))
             #expect(found == false)
             try await repository.write(content())
-            #expect(server.lines.map { $0.prefix { $0 != "?" } } == ["POST /v2/team/app/blobs/uploads/", "PUT /upload/1"])
+            #expect(
+                server.lines.map { $0.prefix { $0 != "?" } } == ["POST /v2/team/app/blobs/uploads/", "PUT /upload/1"])
         }
     }
 
     @Test func `a mount that works needs one request`() async throws {
-        try await withScript { _ in ScriptedAnswer(201) } _: { repository, server in
+        try await withScript { _ in
+            ScriptedAnswer(201)
+        } _: { repository, server in
             let found = try await repository.mount(blob, from: RepositoryName("other"))
             #expect(found)
             #expect(server.lines == ["POST /v2/team/app/blobs/uploads/?mount=\(blob.digest)&from=other"])
@@ -235,10 +238,14 @@ struct UploadTests {
         }
     }
 
-    @Test(arguments: [(409, "TAG"), (403, "DENIED"), (400, "TAG_INVALID"), (412, "PRECONDITION"), (404, "NAME_UNKNOWN")])
+    @Test(arguments: [
+        (409, "TAG"), (403, "DENIED"), (400, "TAG_INVALID"), (412, "PRECONDITION"), (404, "NAME_UNKNOWN"),
+    ])
     func `a tag that may not change is a conflict`(status: Int, code: String) async throws {
         let manifest = try image([])
-        try await withScript { _ in .error(status, code, "tag is immutable") } _: { repository, _ in
+        try await withScript { _ in
+            .error(status, code, "tag is immutable")
+        } _: { repository, _ in
             let error = try await failure { try await repository.push(manifest, tags: [Tag("a")]) }
             #expect(error.kind == .conflict)
         }
@@ -247,10 +254,14 @@ struct UploadTests {
     @Test func `referrers are added to what the fallback tag lists, entry for entry`() async throws {
         let subject = try image([])
         let new = Descriptor(of: ByteBuffer(string: "new"), mediaType: .ociManifest)
-        let old = #"{"digest":"sha256:\#(String(repeating: "a", count: 64))","mediaType":"application/x.y","odd":1.50,"size":7}"#
-        let stored = Mutex(#"{"manifests":[\#(old)],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#)
+        let old =
+            #"{"digest":"sha256:\#(String(repeating: "a", count: 64))","mediaType":"application/x.y","odd":1.50,"size":7}"#
+        let stored = Mutex(
+            #"{"manifests":[\#(old)],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#)
         try await withScript { request in
-            guard request.path.hasSuffix("/manifests/\(Tag(referrersOf: subject.descriptor.digest))") else { return nil }
+            guard request.path.hasSuffix("/manifests/\(Tag(referrersOf: subject.descriptor.digest))") else {
+                return nil
+            }
             if request.method == .PUT { stored.withLock { $0 = String(buffer: request.body) } }
             let text = stored.withLock { $0 }
             let digest = Digest(of: Array(text.utf8)).description

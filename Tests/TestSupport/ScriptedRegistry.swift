@@ -4,11 +4,11 @@ import NIOPosix
 import Synchronization
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// An HTTP/1.1 server on a port of its own whose answers a test writes, down to the point where they break off.
@@ -166,7 +166,13 @@ private final class Responder: ChannelInboundHandler {
         log.connections.withLock { $0[ObjectIdentifier(channel)] = nil }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    /// What is no HTTP request gets the answer that most servers give.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        let channel = context.channel
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 400 Bad Request\r\n\r\n"))).whenComplete {
+            _ in channel.close(promise: nil)
+        }
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {

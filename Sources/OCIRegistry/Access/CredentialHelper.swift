@@ -5,11 +5,11 @@ import Synchronization
 import class Foundation.ProcessInfo
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// A program `docker-credential-NAME`, as docker's config.json names them, that knows passwords.

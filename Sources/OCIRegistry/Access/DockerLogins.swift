@@ -2,11 +2,11 @@ import NIOPosix
 import OCI
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// What docker and podman on this machine are logged in to.

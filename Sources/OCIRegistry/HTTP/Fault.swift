@@ -6,11 +6,11 @@ import NIOSSL
 import OCI
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// What went wrong below HTTP, in words, and whether it may pass.
@@ -82,7 +82,8 @@ enum Fault {
     }
 
     private static func tls(_ text: String, at address: WebAddress) -> RegistryError {
-        if text.contains("WRONG_VERSION_NUMBER") || text.contains("HTTP_REQUEST") {
+        if text.contains("WRONG_VERSION_NUMBER") || text.contains("HTTP_REQUEST") || text.contains("eofDuringHandshake")
+        {
             return RegistryError(
                 .unavailable, "\(address.authority) does not speak TLS, maybe plain HTTP",
                 advice: "--plain-http \(address.authority), if that is what you want")
@@ -92,7 +93,8 @@ enum Fault {
         {
             let reason =
                 text.contains("Hostname")
-                ? "its certificate is for another host" : "its certificate is not trusted (expired, self-signed or unknown)"
+                ? "its certificate is for another host"
+                : "its certificate is not trusted (expired, self-signed or unknown)"
             return RegistryError(
                 .unavailable, "\(address.authority) cannot be trusted: \(reason)",
                 advice: "name the certificate authority of the registry, or have the certificate renewed")

@@ -49,7 +49,9 @@ extension RemoteRepository {
     private func referrersByTag(of digest: Digest) async throws -> [Descriptor] {
         let tag = Tag(referrersOf: digest)
         if let listed = registry.withMemory({ $0.referrersTags[repository] }), !listed.contains(tag) { return [] }
-        guard let manifest = try await get(.tag(tag), pull), case .index(let children) = manifest.kind else { return [] }
+        guard let manifest = try await get(.tag(tag), pull), case .index(let children) = manifest.kind else {
+            return []
+        }
         return children
     }
 }
