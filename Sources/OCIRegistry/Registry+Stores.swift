@@ -12,10 +12,12 @@ extension Registry: SourceStore, TargetStore {
         let names = try await pages.read(from: first) { [self] answer in
             guard [401, 403, 404, 405].contains(answer.status) else { return nil }
             let said = answer.said.map { ": \($0)" } ?? ""
+            let isRefused = answer.status == 401 || answer.status == 403
             return RegistryError(
-                answer.status == 404 || answer.status == 405 ? .policy : .auth,
-                "\(name) does not list its repositories (\(answer.status)\(said))",
-                advice: "name the repositories, such as \(name)/team/app", status: answer.status)
+                isRefused ? .auth : .policy, "\(name) does not list its repositories (\(answer.status)\(said))",
+                advice: (isRefused ? "docker login \(name), or " : "")
+                    + "name the repositories, such as \(name)/team/app",
+                status: answer.status)
         }
         var found: Set<RepositoryName> = []
         for name in names {

@@ -3,6 +3,14 @@ import NIOHTTP1
 import NIOPosix
 import Synchronization
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// An HTTP/1.1 server on a port of its own whose answers a test writes, down to the point where they break off.
 public final class ScriptedRegistry: Sendable {
     public typealias Script = @Sendable (ScriptedRequest) -> ScriptedAnswer?
@@ -32,11 +40,20 @@ public final class ScriptedRegistry: Sendable {
 
     /// Runs `body` against a server, which ends with it.
     ///
+    /// - Parameter script: asked when a request is complete; nil is 404.
+    public static func serve<R>(_ script: @escaping Script, _ body: (ScriptedRegistry) async throws -> R) async throws
+        -> R
+    {
+        try await serve(early: { _ in nil }, script, body)
+    }
+
+    /// Runs `body` against a server, which ends with it.
+    ///
     /// - Parameters:
     ///   - early: asked when a request's head is there; an answer is sent at once and the body is left unread.
     ///   - script: asked when a request is complete; nil is 404.
     public static func serve<R>(
-        early: @escaping Script = { _ in nil }, _ script: @escaping Script,
+        early: @escaping Script, _ script: @escaping Script,
         _ body: (ScriptedRegistry) async throws -> R
     ) async throws -> R {
         let log = Log()
@@ -96,6 +113,9 @@ public struct ScriptedAnswer: Sendable {
         case reset(after: Int)
     }
 
+    /// No answer at all: the connection is reset.
+    public static let broken = ScriptedAnswer(0)
+
     public var status: Int
     public var headers: HTTPHeaders
     public var body: ByteBuffer
@@ -146,7 +166,13 @@ private final class Responder: ChannelInboundHandler {
         log.connections.withLock { $0[ObjectIdentifier(channel)] = nil }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    /// What is no HTTP request gets the answer that most servers give.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        let channel = context.channel
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 400 Bad Request\r\n\r\n"))).whenComplete {
+            _ in channel.close(promise: nil)
+        }
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
@@ -175,6 +201,7 @@ private final class Responder: ChannelInboundHandler {
     }
 
     private func send(_ answer: ScriptedAnswer, to request: ScriptedRequest, _ context: ChannelHandlerContext) {
+        if answer.status == 0 { return Responder.reset(context.channel) }
         var headers = answer.headers
         if !headers.contains(name: "Content-Length"), !headers.contains(name: "Transfer-Encoding"),
             answer.status != 204
@@ -199,12 +226,15 @@ private final class Responder: ChannelInboundHandler {
         case .reset:
             sent.whenComplete { _ in
                 // A moment for the bytes to be read, which a reset would take away again.
-                channel.eventLoop.scheduleTask(in: .milliseconds(50)) {
-                    channel.setOption(.socketOption(.so_linger), value: 0).whenComplete { _ in
-                        channel.close(promise: nil)
-                    }
-                }
+                channel.eventLoop.scheduleTask(in: .milliseconds(50)) { Responder.reset(channel) }
             }
+        }
+    }
+
+    private static func reset(_ channel: any Channel) {
+        // Closing without lingering throws away what is unsent and says so with RST.
+        (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).whenComplete { _ in
+            channel.close(promise: nil)
         }
     }
 }

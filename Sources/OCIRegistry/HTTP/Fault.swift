@@ -27,7 +27,10 @@ enum Fault {
             if case .invalidEOFState = error { return lost(address, "it was closed before the answer was complete") }
             return .protocolViolation("\(address.authority) does not speak HTTP: \(shown("\(error)", limit: 100))")
         }
-        if let error = error as? IOError { return lost(address, reason(error.errnoCode)) }
+        if let error = error as? IOError {
+            let reason = reason(error.errnoCode)
+            return isConnectFault(error) ? unreachable(address, reason) : lost(address, reason)
+        }
         if let error = error as? ChannelError, case .connectTimeout = error { return timeout(address) }
         return lost(address, shown("\(error)", limit: 200))
     }
@@ -79,7 +82,8 @@ enum Fault {
     }
 
     private static func tls(_ text: String, at address: WebAddress) -> RegistryError {
-        if text.contains("WRONG_VERSION_NUMBER") || text.contains("HTTP_REQUEST") {
+        if text.contains("WRONG_VERSION_NUMBER") || text.contains("HTTP_REQUEST") || text.contains("eofDuringHandshake")
+        {
             return RegistryError(
                 .unavailable, "\(address.authority) does not speak TLS, maybe plain HTTP",
                 advice: "--plain-http \(address.authority), if that is what you want")

@@ -1,0 +1,96 @@
+import Foundation
+import NIOCore
+import NIOPosix
+
+/// The registry of the distribution project, as Debian packages it, run from its binary.
+public struct DockerRegistry: Sendable {
+    private static let program = "/usr/bin/docker-registry"
+
+    public static var isInstalled: Bool { FileManager.default.isExecutableFile(atPath: program) }
+
+    /// `127.0.0.1:port`.
+    public let host: String
+
+    /// The one login of a registry that asks for one.
+    public static let login = (username: "user", password: "hunter2")
+    private static let passwords = "user:$2b$04$P7Lpy1TG0SFtoBmjqI3L6eEpV3FFn9xAxNW6LR.XLl.B1t1tQ.6RS\n"
+
+    /// Runs `body` against an empty registry, which ends with it and leaves nothing behind.
+    ///
+    /// - Parameter asksForLogin: whether it refuses who does not give `login`.
+    public static func run<R>(asksForLogin: Bool = false, _ body: (DockerRegistry) async throws -> R) async throws -> R
+    {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "lifeboat-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        var lastError: any Error = CancellationError()
+        // The port is free when it is picked and may be taken a moment later.
+        for _ in 0..<5 {
+            let port = try await freePort()
+            let process = try start(port: port, asksForLogin: asksForLogin, in: folder)
+            defer {
+                process.terminate()
+                process.waitUntilExit()
+            }
+            do {
+                try await waitUntilReady(port, process)
+            } catch {
+                lastError = error
+                continue
+            }
+            return try await body(DockerRegistry(host: "127.0.0.1:\(port)"))
+        }
+        throw lastError
+    }
+
+    private static func freePort() async throws -> Int {
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .bind(host: "127.0.0.1", port: 0).get()
+        let port = channel.localAddress?.port ?? 0
+        try await channel.close()
+        return port
+    }
+
+    private static func start(port: Int, asksForLogin: Bool, in folder: URL) throws -> Process {
+        var configuration = """
+            version: 0.1
+            log: {level: error, accesslog: {disabled: true}}
+            storage:
+              filesystem: {rootdirectory: \(folder.path)/storage}
+              delete: {enabled: true}
+              maintenance: {uploadpurging: {enabled: false}}
+            http: {addr: "127.0.0.1:\(port)"}
+
+            """
+        if asksForLogin {
+            let file = folder.appending(path: "htpasswd")
+            try passwords.write(to: file, atomically: true, encoding: .utf8)
+            configuration += "auth: {htpasswd: {realm: test, path: \(file.path)}}\n"
+        }
+        let file = folder.appending(path: "config.yml")
+        try configuration.write(to: file, atomically: true, encoding: .utf8)
+        let process = Process()
+        process.executableURL = URL(filePath: program)
+        process.arguments = ["serve", file.path]
+        process.environment = ["OTEL_TRACES_EXPORTER": "none", "HOME": folder.path]
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        return process
+    }
+
+    private static func waitUntilReady(_ port: Int, _ process: Process) async throws {
+        for _ in 0..<500 {
+            guard process.isRunning else { throw ChannelError.eof }
+            do {
+                let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                    .connect(host: "127.0.0.1", port: port).get()
+                try await channel.close()
+                return
+            } catch {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+        throw ChannelError.connectTimeout(.seconds(10))
+    }
+}
