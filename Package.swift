@@ -98,6 +98,7 @@ let package = Package(
         .testTarget(
             name: "OCIServerTests", dependencies: ["OCIServer", "OCIRegistry", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "LifeboatTests", dependencies: ["Lifeboat", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "LifeboatCLITests", dependencies: ["Lifeboat", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "LifeboatCLITests", dependencies: ["Lifeboat", "LifeboatCLI", "TestSupport"], swiftSettings: strict),
     ]
 )
