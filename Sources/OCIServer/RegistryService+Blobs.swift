@@ -38,9 +38,14 @@ extension RegistryService {
         guard let target = try await writable(name) as? any DeletingTarget else {
             throw RegistryError.notAllowed("this registry does not delete", allow: "GET, HEAD")
         }
-        guard try await asking(.blobUnknown, { try await target.deleteBlob(digest) }) else {
-            throw RegistryError(.notFound, .blobUnknown, "\(name) has no blob \(digest)")
+        let wasThere = try await asking(.blobUnknown) {
+            do {
+                return try await target.deleteBlob(digest)
+            } catch let error as any Failure where error.kind == .conflict {
+                throw RegistryError.notAllowed("blob \(digest) belongs to an image", allow: "GET, HEAD")
+            }
         }
+        guard wasThere else { throw RegistryError(.notFound, .blobUnknown, "\(name) has no blob \(digest)") }
         return Response(status: .accepted)
     }
 

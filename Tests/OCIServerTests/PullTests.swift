@@ -199,6 +199,29 @@ struct PullTests {
         }
     }
 
+    @Test func `the server stops soon, whatever its clients do`() async throws {
+        let store = MemoryStore()
+        let image = try await SeededImages.push(
+            to: store.target(RepositoryName("app")), seed: 1, layerSizes: [30_000_000], tags: [.latest])
+        let path = "/v2/app/blobs/\(image.children[1].digest)"
+        let (asked, client) = try await TestRegistry.run(over: store, writable: false) { address in
+            let question = ByteBuffer(
+                string: "GET \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n")
+            let (requests, request) = AsyncStream.makeStream(of: Void.self)
+            let client = Task {
+                try await SilentClient.bytes(for: question, from: address, silent: .seconds(60)) { request.finish() }
+            }
+            for await _ in requests {}
+            // An answer to somebody else: the server has come round to the first.
+            let other = try await RawHTTP.send("GET /v2/", to: address)
+            #expect(other.status == 200)
+            return (ContinuousClock.now, client)
+        }
+        let stopping = ContinuousClock.now - asked
+        client.cancel()
+        #expect(stopping < .seconds(20), "the client would have kept it for a minute")
+    }
+
     @Test func `many clients at once are all served`() async throws {
         try await withImage { address, image in
             try await forEach(0..<100, limit: 100) { number in

@@ -29,16 +29,24 @@ public struct RawHTTP: Sendable {
     }
 
     /// Sends bytes and reads until the other side closes.
-    public static func exchange(_ bytes: ByteBuffer, with address: String) async throws -> ByteBuffer {
+    ///
+    /// - Parameter breaksOff: whether the sending side of the connection ends behind the bytes.
+    @discardableResult
+    public static func exchange(_ bytes: ByteBuffer, with address: String, breaksOff: Bool = false) async throws
+        -> ByteBuffer
+    {
         let parts = address.split(separator: ":")
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: String(parts[0]), port: Int(parts[1])!) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
+                        wrappingChannelSynchronously: channel,
+                        configuration: .init(isOutboundHalfClosureEnabled: true))
                 }
             }
         return try await channel.executeThenClose { inbound, outbound in
             try await outbound.write(bytes)
+            if breaksOff { outbound.finish() }
             var answer = ByteBuffer()
             do {
                 for try await chunk in inbound { answer.writeImmutableBuffer(chunk) }

@@ -4,8 +4,11 @@ import Synchronization
 
 /// A client that asks, reads nothing for a while, and then all that is still to be had.
 public enum SilentClient {
+    /// - Parameter asked: called once the request is on its way.
     /// - Returns: the number of bytes that came before the connection ended.
-    public static func bytes(for request: ByteBuffer, from address: String, silent: Duration) async throws -> Int {
+    public static func bytes(for request: ByteBuffer, from address: String, silent: Duration, asked: () -> Void = {})
+        async throws -> Int
+    {
         let parts = address.split(separator: ":")
         let counter = ByteCounter()
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -15,6 +18,7 @@ public enum SilentClient {
             }
             .connect(host: String(parts[0]), port: Int(parts[1])!).get()
         try await channel.writeAndFlush(request).get()
+        asked()
         try await Task.sleep(for: silent)
         try await channel.setOption(.autoRead, value: true).get()
         try await channel.closeFuture.get()

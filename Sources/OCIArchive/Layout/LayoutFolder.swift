@@ -130,6 +130,10 @@ func closing<R>(
 /// Tidies up while an error is on its way: also when the task is cancelled, and without hiding that error.
 func afterFailure(_ body: @escaping @Sendable () async throws -> Void) async {
     await Task {
-        do { try await body() } catch { /* the first error is the one to report; the next run sweeps up */  }
+        do {
+            try await body()
+        } catch {
+            // The first error is the one to report; the next run sweeps up.
+        }
     }.value
 }

@@ -28,7 +28,9 @@ extension LayoutRepository: ImageTarget, BlobMounting {
 
     func push(_ manifest: Manifest, tags: [Tag]) async throws {
         let descriptor = manifest.descriptor
-        try await folder.store(Content(manifest.bytes, as: descriptor, from: "memory"))
+        if try await find(.digest(descriptor.digest)) == nil {
+            try await folder.store(Content(manifest.bytes, as: descriptor, from: "memory"))
+        }
         var changes = tags.map { tag in
             LayoutIndex.Change.put(entry(for: manifest, tag: tag), in: repository)
         }
