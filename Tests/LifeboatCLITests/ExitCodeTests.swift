@@ -13,7 +13,9 @@ import Testing
         let result = try await Program.run(
             Lifeboat.binary, arguments, environment: ["DOCKER_CONFIG": "/nonexistent"].merging(environment) { $1 })
         #expect(result.status == status, "\(result.output)\(result.errors)")
-        for word in words { #expect((result.output + result.errors).contains(word), "\(result.output)\(result.errors)") }
+        for word in words {
+            #expect((result.output + result.errors).contains(word), "\(result.output)\(result.errors)")
+        }
         if let path { #expect(!exists(path)) }
     }
 
@@ -41,9 +43,11 @@ import Testing
                     ["export", "\(host)/team/app0:nope", "--to", folder + "/a.tar"], 66, says: "nope", "try:",
                     noFile: folder + "/a.tar")
                 try await check(
-                    ["export", "\(host)/no/such:1", "--to", folder + "/a.tar"], 66, says: "no/such", noFile: folder + "/a.tar")
+                    ["export", "\(host)/no/such:1", "--to", folder + "/a.tar"], 66, says: "no/such",
+                    noFile: folder + "/a.tar")
                 try await check(
-                    ["export", "\(host)/team/*:9.*", "--to", folder + "/a.tar"], 66, says: "9.*", noFile: folder + "/a.tar")
+                    ["export", "\(host)/team/*:9.*", "--to", folder + "/a.tar"], 66, says: "9.*",
+                    noFile: folder + "/a.tar")
             }
         }
     }
@@ -73,7 +77,8 @@ import Testing
         try await withTemporaryFolder { folder in
             try FileManager.default.createDirectory(atPath: folder + "/a.tar", withIntermediateDirectories: false)
             try await TestRegistry.run(over: store) { host in
-                try await check(["export", "\(host)/team/app0:1.0", "--to", folder + "/a.tar"], 64, says: "a.tar", "folder")
+                try await check(
+                    ["export", "\(host)/team/app0:1.0", "--to", folder + "/a.tar"], 64, says: "a.tar", "folder")
             }
             try await check(["verify", folder + "/a.tar"], 64, says: "folder")
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/a.tar").isEmpty)
@@ -97,8 +102,10 @@ import Testing
             // Some containers do not let even root mount: nothing to be seen there.
             guard mounted.status == 0 else { return }
             try await TestRegistry.run(over: store) { host in
-                try await check(["export", host, "--to", folder + "/a.tar"], 74, says: "space", "try:", noFile: folder + "/a.tar")
-                try await check(["export", host, "--to", folder + "/a.tar.zst"], 74, says: "space", noFile: folder + "/a.tar.zst")
+                try await check(
+                    ["export", host, "--to", folder + "/a.tar"], 74, says: "space", "try:", noFile: folder + "/a.tar")
+                try await check(
+                    ["export", host, "--to", folder + "/a.tar.zst"], 74, says: "space", noFile: folder + "/a.tar.zst")
             }
             #expect(try await Program.run("umount", folder).status == 0)
         }
@@ -147,7 +154,7 @@ import Testing
 
     @Test(arguments: [
         ["export"], ["nonsense"], ["export", "x"], ["export", "a.b/c:1", "--to", "x.tar", "--concurrency", "0"],
-        ["import", "a.b/c:1", "--to", "https://x"], ["import", "UPPER/case", "--to", "h.example.com"],
+        ["import", "a.b/c:1", "--to", "https://x"], ["import", "a.b/Case:1", "--to", "h.example.com"],
         ["export", "a.b/c:1", "--to", "plain"], ["serve", "x.tar", "--listen", "nonsense"],
         ["copy", "a.b/c:1", "a.b/c:1:2"],
     ])

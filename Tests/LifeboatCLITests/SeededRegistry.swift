@@ -8,7 +8,8 @@ func seededStore(images: Int = 5) async throws -> MemoryStore {
         let target = try await store.target(RepositoryName("team/app\(number)"))
         // The same seed in two repositories: the same blobs.
         let image = try await SeededImages.push(
-            to: target, seed: UInt64(number / 2), layerSizes: [40_000, 200_000, 3], tags: [Tag("1.\(number)"), Tag("latest")])
+            to: target, seed: UInt64(number / 2), layerSizes: [40_000, 200_000, 3],
+            tags: [Tag("1.\(number)"), Tag("latest")])
         if number == 0 {
             try await SeededImages.push(to: target, seed: 99, layerSizes: [500], subject: image.descriptor)
         }

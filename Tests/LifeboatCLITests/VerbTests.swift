@@ -24,13 +24,17 @@ import Testing
                 }
             }
         }
+        let signed = try await old.source(RepositoryName("team/app0"))
+        #expect(try await signed.referrers(of: signed.resolve(.tag(.latest)).digest).count == 1)
         for repository in await old.repositories() {
             let (a, b) = (await old.source(repository), await new.source(repository))
             #expect(try await a.tags() == b.tags())
             for tag in try await a.tags() {
                 let digest = try await a.resolve(.tag(tag)).digest
                 #expect(try await b.resolve(.tag(tag)).digest == digest)
-                #expect(try await a.referrers(of: digest) == b.referrers(of: digest))
+                // An archive knows what refers to a digest, not in which repository: none may be lacking.
+                let (wanted, got) = (try await a.referrers(of: digest), try await b.referrers(of: digest))
+                #expect(Set(got.map(\.digest)).isSuperset(of: wanted.map(\.digest)))
             }
         }
     }
@@ -42,7 +46,8 @@ import Testing
             try await TestRegistry.run(over: store) { host in
                 for concurrency in ["1", "8"] {
                     let result = try await Lifeboat.run(
-                        "export", host, "--to", "\(folder)/\(concurrency).\(suffix)", "--concurrency", concurrency, "-q")
+                        "export", host, "--to", "\(folder)/\(concurrency).\(suffix)", "--concurrency", concurrency, "-q"
+                    )
                     #expect(result.status == 0, "\(result.errors)")
                 }
             }
@@ -102,7 +107,8 @@ import Testing
         let (old, new) = (try await seededStore(images: 0), MemoryStore(name: "new"))
         try await TestRegistry.run(over: old) { from in
             try await TestRegistry.run(over: new) { to in
-                let result = try await Lifeboat.run("import", "\(from)/multi:1", "--to", to, "--platform", "linux/arm64")
+                let result = try await Lifeboat.run(
+                    "import", "\(from)/multi:1", "--to", to, "--platform", "linux/arm64")
                 #expect(result.status == 0, "\(result.errors)")
                 let none = try await Lifeboat.run("import", "\(from)/multi:1", "--to", to, "--platform", "linux/s390x")
                 #expect(none.status == 66)
@@ -156,7 +162,8 @@ import Testing
                     let plan = try await Lifeboat.run("import", from, "--to", to, "--dry-run")
                     #expect(plan.status == 0)
                     #expect(plan.output.contains("11 images to move"), "\(plan.output)")
-                    let export = try await Lifeboat.run("export", from, "--to", folder + "/a.tar", "--dry-run", "--json")
+                    let export = try await Lifeboat.run(
+                        "export", from, "--to", folder + "/a.tar", "--dry-run", "--json")
                     #expect(try JSONValue(parsing: Array(export.output.utf8), in: "plan")["failures"] == .array([]))
                 }
             }

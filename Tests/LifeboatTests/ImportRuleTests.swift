@@ -13,7 +13,8 @@ import Testing
         ],
         "OCIArchive": ["OCI", "CArchive", "NIOCore", "NIOPosix", "Glibc", "Synchronization"],
         "OCIServer": [
-            "OCI", "Hummingbird", "HTTPTypes", "NIOCore", "Logging", "ServiceLifecycle", "Synchronization",
+            "OCI", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore", "Logging", "ServiceLifecycle",
+            "Synchronization",
         ],
         "Lifeboat": ["OCI", "OCIRegistry", "OCIArchive", "Yams", "NIOCore", "Logging", "Synchronization"],
         "LifeboatCLI": [

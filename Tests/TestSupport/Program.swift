@@ -43,7 +43,9 @@ public enum Program {
                 process.terminationHandler = { _ in done.resume() }
                 do { try process.run() } catch { done.resume(throwing: error) }
             }
-            let texts = try paths.map { String(decoding: try Data(contentsOf: URL(fileURLWithPath: $0)), as: UTF8.self) }
+            let texts = try paths.map {
+                String(decoding: try Data(contentsOf: URL(fileURLWithPath: $0)), as: UTF8.self)
+            }
             return Result(status: process.terminationStatus, output: texts[0], errors: texts[1])
         }
     }

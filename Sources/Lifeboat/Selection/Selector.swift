@@ -79,6 +79,14 @@ struct Selector {
             outcome.failures += result.failures
         }
         let references = listed.flatMap(\.references)
+        // A rule may match no tag of some repositories, but not of all of them.
+        for rule in selection.rules where !outcome.failures.contains(where: { $0.name == rule.summary }) {
+            let isUsed = zip(wanted, listed).contains {
+                $0.value == rule && !($1.references.isEmpty && $1.failures.isEmpty)
+            }
+            let owns = wanted.contains { $0.value == rule }
+            if owns, !isUsed { outcome.failures.append((rule.summary, nothingMatches(rule))) }
+        }
         let resolved = try await map(references, limit: concurrency) { reference -> Result<Selected, any Error> in
             do {
                 let source = try await store.source(reference.repository)
@@ -131,9 +139,6 @@ struct Selector {
             } else {
                 let tags = try await store.source(repository).tags()
                 let matching = tags.filter(rule.matches)
-                if matching.isEmpty, rule.namesRepositories {
-                    listed.failures.append((rule.summary, nothingMatches(rule)))
-                }
                 listed.references += matching.map { Wanted(repository: repository, target: .tag($0), rule: rule) }
             }
         } catch let error as any Failure {

@@ -98,6 +98,8 @@ func withStores<R: Sendable>(
 
 extension RunEnvironment {
     var archiveOpening: ArchiveOpening {
-        ArchiveOpening(fileSystem: fileSystem, workFolder: workFolder, defaultRepository: defaultRepository)
+        ArchiveOpening(
+            fileSystem: fileSystem, workFolder: workFolder, defaultRepository: defaultRepository,
+            docker: DockerArchive.open)
     }
 }

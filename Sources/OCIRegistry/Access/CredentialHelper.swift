@@ -1,16 +1,9 @@
+import Glibc
 import NIOPosix
 import OCI
 import Synchronization
 
 import class Foundation.ProcessInfo
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
 
 /// A program `docker-credential-NAME`, as docker's config.json names them, that knows passwords.
 ///

@@ -1,13 +1,6 @@
+import Glibc
 import NIOPosix
 import OCI
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
 
 /// What docker and podman on this machine are logged in to.
 enum DockerLogins {

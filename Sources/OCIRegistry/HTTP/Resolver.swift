@@ -1,15 +1,8 @@
+import Glibc
 import NIOCore
 import NIOPosix
 import OCI
 import Synchronization
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
 
 /// Looks up names and finds out which of several addresses answers.
 enum Resolver {
@@ -23,11 +16,7 @@ enum Resolver {
 
     private static func lookUp(_ host: String) throws -> [String] {
         var hints = addrinfo()
-        #if canImport(Darwin)
-        hints.ai_socktype = SOCK_STREAM
-        #else
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        #endif
         hints.ai_flags = AI_ADDRCONFIG
         var list: UnsafeMutablePointer<addrinfo>?
         let code = getaddrinfo(host, nil, &hints, &list)
