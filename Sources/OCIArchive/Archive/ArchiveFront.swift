@@ -37,7 +37,8 @@ struct ArchiveFront {
         }
         for (slot, found) in zip(map.front, [layout, index, entry])
         where slot.headerOffset != found.headerOffset || slot.contentOffset != found.contentOffset {
-            throw ArchiveError.damaged("\(archive): '\(found.name)' stands at byte \(found.headerOffset), want \(slot.headerOffset)")
+            throw ArchiveError.damaged(
+                "\(archive): '\(found.name)' stands at byte \(found.headerOffset), want \(slot.headerOffset)")
         }
         return ArchiveFront(map: map, faults: faults)
     }

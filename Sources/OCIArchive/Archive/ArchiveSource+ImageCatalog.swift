@@ -25,7 +25,8 @@ struct RepositoryImages: Sendable {
         self.repository = repository
         self.archive = archive
         guard !images.isEmpty else {
-            throw ArchiveError(.notFound, "\(archive) has no repository \(repository)", advice: "lifeboat list \(archive)")
+            throw ArchiveError(
+                .notFound, "\(archive) has no repository \(repository)", advice: "lifeboat list \(archive)")
         }
     }
 

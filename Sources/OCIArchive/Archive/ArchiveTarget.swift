@@ -33,7 +33,8 @@ public final class ArchiveTarget: Sendable {
     ///   - replace: whether a file at `path` that holds something else may be replaced.
     /// - Throws: `ArchiveError` `.usage` for a suffix that is no archive's.
     public init(
-        path: String, format: ArchiveFormat? = nil, fileSystem: any FileSystem = LocalFileSystem(), replace: Bool = false
+        path: String, format: ArchiveFormat? = nil, fileSystem: any FileSystem = LocalFileSystem(),
+        replace: Bool = false
     ) throws {
         self.path = path
         self.fileSystem = fileSystem
@@ -45,7 +46,8 @@ public final class ArchiveTarget: Sendable {
                 advice: "a name that ends with .tar, .tar.gz, .tar.zst or .tar.xz")
         }
         if path == "-", format != .plain {
-            throw ArchiveError.usage("an archive on standard output is always plain", advice: "pipe it into gzip or zstd")
+            throw ArchiveError.usage(
+                "an archive on standard output is always plain", advice: "pipe it into gzip or zstd")
         }
         self.format = format
     }
@@ -94,7 +96,8 @@ public final class ArchiveTarget: Sendable {
         guard status.kind == .file else {
             throw ArchiveError.usage(
                 "\(shown(path, limit: 1000)) is \(status.kind.article), want a file",
-                advice: status.kind == .folder ? "a file name in it, such as \(shown(path, limit: 1000))/images.tar" : nil)
+                advice: status.kind == .folder
+                    ? "a file name in it, such as \(shown(path, limit: 1000))/images.tar" : nil)
         }
         switch try await ArchiveIdentity.read(path, fileSystem) {
         case plan.id:

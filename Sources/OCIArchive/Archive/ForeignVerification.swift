@@ -39,7 +39,8 @@ struct ForeignVerification {
             }
             catalog = try await docker(listing, file, anyName)
         case nil:
-            throw ArchiveError.damaged("\(report.path) is a tar without images: it has neither oci-layout nor manifest.json")
+            throw ArchiveError.damaged(
+                "\(report.path) is a tar without images: it has neither oci-layout nor manifest.json")
         }
         try await verify(catalog, into: &report)
     }
@@ -62,7 +63,9 @@ struct ForeignVerification {
                     let observe = observe
                     do {
                         try await source.read(blob) { try await $0.observed(observe).verify() }
-                    } catch let failure as any Failure where ArchiveReport.isFinding(failure) || failure.kind == .notFound {
+                    } catch let failure as any Failure
+                        where ArchiveReport.isFinding(failure) || failure.kind == .notFound
+                    {
                         report.add(.damaged, at: "blob \(blob.digest)", failure.description, images: [image.fullName])
                     }
                 }

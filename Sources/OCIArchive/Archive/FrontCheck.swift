@@ -18,7 +18,9 @@ struct FrontCheck: Sendable {
             faults.append("index.json does not list what the contents list")
         }
         let images = map.contents.images
-        if !zip(images, images.dropFirst()).allSatisfy({ $0.precedes($1) }) { faults.append("the images are not sorted") }
+        if !zip(images, images.dropFirst()).allSatisfy({ $0.precedes($1) }) {
+            faults.append("the images are not sorted")
+        }
         for image in images {
             guard let number = map.slotNumbers[image.descriptor.digest],
                 map.contents.blobs[number].role == .manifest, map.contents.blobs[number].size == image.descriptor.size
@@ -59,12 +61,16 @@ struct ManifestCheck: Sendable {
             return [error.description]
         }
         var faults: [String] = []
-        if manifest.subject?.digest != blob.subject { faults.append("its subject is not the one that the contents list") }
+        if manifest.subject?.digest != blob.subject {
+            faults.append("its subject is not the one that the contents list")
+        }
         for child in manifest.children {
             parents[child.digest, default: []].append(blob.digest)
             if let number = map.slotNumbers[child.digest] {
                 let size = map.contents.blobs[number].size
-                if size != child.size { faults.append("\(child.digest) has \(size) bytes, the manifest says \(child.size)") }
+                if size != child.size {
+                    faults.append("\(child.digest) has \(size) bytes, the manifest says \(child.size)")
+                }
             } else if !omitted.contains(child.digest) {
                 faults.append("\(child.digest) is not in the archive")
             }

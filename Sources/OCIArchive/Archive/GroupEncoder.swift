@@ -31,7 +31,9 @@ struct GroupEncoder {
 
     private mutating func encode(_ piece: ByteBuffer) async throws {
         if encoder == nil {
-            let content = contentAt.flatMap { piece.getSlice(at: piece.readerIndex + $0, length: piece.readableBytes - $0) }
+            let content = contentAt.flatMap {
+                piece.getSlice(at: piece.readerIndex + $0, length: piece.readableBytes - $0)
+            }
             encoder = try FilterEncoder(format, isCompressed: content.map(FilterEncoder.isCompressed) ?? false)
         }
         if let encoder { try await lane.append(encoder.encode(piece)) }

@@ -12,7 +12,8 @@ struct StreamVerification {
         for fault in front.faults { report.add(.damaged, at: "front", fault) }
         for frame in front.frames {
             if try await !bytes.equal(frame.header) {
-                report.add(.damaged, at: "front", "the header at byte \(frame.slot.headerOffset) is not what it should be")
+                report.add(
+                    .damaged, at: "front", "the header at byte \(frame.slot.headerOffset) is not what it should be")
             }
             try await bytes.skip(frame.slot.size)
             if try await !bytes.equal(ByteBuffer(repeating: 0, count: Tar.padding(frame.slot.size))) {

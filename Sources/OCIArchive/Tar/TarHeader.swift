@@ -60,6 +60,7 @@ enum TarHeader {
         octal(0, 12)
         text("        ".utf8, 8)
         block.append(type)
+        text("".utf8, 100)
         text("ustar".utf8, 6)
         text("00".utf8, 2)
         text("".utf8, 64)
