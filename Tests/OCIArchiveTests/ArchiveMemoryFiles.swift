@@ -62,6 +62,8 @@ final class MemoryFiles: FileSystem {
         }
     }
 
+    func node(_ path: String) -> Node { state.withLock { $0.node(path) } }
+
     func note(_ operation: String, _ path: String) throws {
         if let code = fault(operation, path) { throw FileError(operation, path, code: code) }
         if operation != "read" { state.withLock { $0.operations.append("\(operation) \(path)") } }
@@ -98,9 +100,41 @@ final class MemoryFiles: FileSystem {
 
     func remove(_ path: String) async throws { state.withLock { $0.nodes[path] = nil } }
     func syncFolder(_ path: String) async throws { try note("sync folder", path) }
-    func standardInput() async throws -> any File { throw FileError("open", "standard input", code: EBADF) }
-    func standardOutput() async throws -> any File { throw FileError("open", "standard output", code: EBADF) }
+    func standardInput() async throws -> any File { MemoryPipe("standard input", self) }
+    func standardOutput() async throws -> any File { MemoryPipe("standard output", self) }
     func freeSpace(_ path: String) async throws -> Int64 { space }
+}
+
+/// The bytes of a `MemoryFile`, in order only.
+final class MemoryPipe: File {
+    private let file: MemoryFile
+    private let position = Mutex<Int64>(0)
+
+    init(_ path: String, _ files: MemoryFiles) {
+        file = MemoryFile(path: path, node: files.node(path), files: files)
+    }
+
+    var path: String { file.path }
+
+    func status() async throws -> FileStatus { FileStatus(kind: .pipe, size: 0, inode: 0, device: 0, modified: 0) }
+
+    func readBlocking(at offset: Int64?, count: Int) throws -> ByteBuffer {
+        guard offset == nil else { throw FileError("read", path, code: ESPIPE) }
+        // A pipe gives what it has, not what was asked for.
+        let bytes = try file.readBlocking(at: position.withLock { $0 }, count: min(count, 60_001))
+        position.withLock { $0 += Int64(bytes.readableBytes) }
+        return bytes
+    }
+
+    func readNext(_ count: Int) async throws -> ByteBuffer { try readBlocking(at: nil, count: count) }
+    func writeNext(_ bytes: ByteBuffer) async throws { try await file.writeNext(bytes) }
+    func read(at offset: Int64, count: Int) async throws -> ByteBuffer { throw FileError("read", path, code: ESPIPE) }
+    func write(_ bytes: ByteBuffer, at offset: Int64) async throws { throw FileError("write", path, code: ESPIPE) }
+    func reserve(_ size: Int64) async throws { throw FileError("reserve", path, code: ESPIPE) }
+    func truncate(_ size: Int64) async throws { throw FileError("truncate", path, code: ESPIPE) }
+    func sync() async throws { throw FileError("sync", path, code: EINVAL) }
+    func lock() async throws -> Bool { true }
+    func close() async throws {}
 }
 
 struct MemoryFile: File {

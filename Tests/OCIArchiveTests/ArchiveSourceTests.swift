@@ -133,13 +133,8 @@ struct ArchiveSourceTests {
         #expect(try await source.stamp(of: layer) != stamp)
     }
 
-    @Test(
-        arguments: [
-            ("oras-project_oras-go/content/oci/testdata/hello-world.tar", nil),
-            ("oras-project_oras-go/content/oci/testdata/hello-world-prefixed-path.tar", nil),
-            ("google_go-containerregistry/pkg/v1/tarball/testdata/hello-world-v25.tar", "hello-world:latest"),
-        ] as [(String, String?)])
-    func `archives of other tools are read`(_ path: String, _ name: String?) async throws {
+    @Test func `docker save since 25 is read by its manifest, also where its index is empty`() async throws {
+        let path = "google_go-containerregistry/pkg/v1/tarball/testdata/hello-world-v25.tar"
         guard let path = fixture(path) else { return }
         try await withTemporaryFolder { folder in
             var paths = [path]
@@ -152,17 +147,94 @@ struct ArchiveSourceTests {
                 let catalog = try await openArchive(path, opening)
                 #expect((catalog as? ArchiveSource)?.isSealed == false)
                 let (_, images) = try await restore(catalog)
-                #expect(images.count >= 1)
-                if let name { #expect(images.map(\.name) == ["library/" + name]) }
+                #expect(images.map(\.descriptor.digest.short) == ["sha256:411caf340c82"])
             }
         }
     }
 
-    @Test func `an image without a repository needs one to be given`() async throws {
-        guard let path = fixture("oras-project_oras-go/content/oci/testdata/hello-world.tar") else { return }
-        await #expect { _ = try await openArchive(path) } throws: {
+    @Test(arguments: ["hello-world.tar", "hello-world-prefixed-path.tar"])
+    func `an index of which some platforms are there says so, and those can be had`(_ name: String) async throws {
+        guard let path = fixture("oras-project_oras-go/content/oci/testdata/" + name) else { return }
+        let catalog = try await openArchive(path)
+        let image = try #require(try await catalog.images().first)
+        #expect(image.fullName == "docker.io/library/hello-world:latest")
+        let source = try await catalog.source(image.repository)
+        await #expect { _ = try await ImageGraph.read(image.descriptor, from: source) } throws: {
             let failure = $0 as? any Failure
-            return failure?.kind == .usage && failure?.advice == "--repository NAME"
+            return failure?.kind == .damaged && failure?.advice?.contains("--platform") == true
+        }
+        let platform = Platform(os: "linux", architecture: "amd64")
+        let graph = try await ImageGraph.read(image.descriptor, platforms: [platform], from: source)
+        for blob in graph.blobs { try await source.read(blob) { try await $0.verify() } }
+        #expect(graph.blobs.count == 2)
+    }
+
+    @Test func `an image without a repository needs one to be given`() async throws {
+        let digest = Digest(of: Array("x".utf8))
+        let index = """
+            {"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json",\
+            "digest":"\(digest)","size":1,"annotations":{"org.opencontainers.image.ref.name":"v1"}}]}
+            """
+        try await withTemporaryFolder { folder in
+            let catalog = try await opened(folder, ["oci-layout": Self.marker, "index.json": index])
+            #expect(try await catalog.images().map(\.name) == ["given:v1"])
+            await #expect { _ = try await openArchive(folder + "/x.tar") } throws: {
+                let failure = $0 as? any Failure
+                return failure?.kind == .usage && failure?.advice == "--repository NAME"
+            }
+        }
+    }
+
+    @Test(arguments: [300, 64 << 10])
+    func `an archive is written to standard output and read from standard input`(_ chunkSize: Int) async throws {
+        let files = MemoryFiles()
+        let images = try await ArchiveImages.several(layerSize: 300_000)
+        let target = try ArchiveTarget(path: "-", fileSystem: files)
+        #expect(target.isSequential)
+        try await images.export(to: target, chunkSize: chunkSize)
+        try await images.export(to: try ArchiveTarget(path: "a.tar", fileSystem: files))
+        #expect(files["standard output"] == files["a.tar"])
+        files["standard input"] = files["standard output"]
+        let catalog = try await openArchive("-", ArchiveOpening(fileSystem: files))
+        #expect(catalog is any SequentialSource)
+        let (_, found) = try await restore(catalog)
+        #expect(found == images.images)
+        #expect(try await ArchiveVerification(path: "-", opening: ArchiveOpening(fileSystem: files)).run().isSound)
+    }
+
+    @Test func `what went into a pipe is not written twice`() async throws {
+        let files = MemoryFiles()
+        let images = try await ArchiveImages.one(layerSizes: [400_000])
+        let target = try ArchiveTarget(path: "-", fileSystem: files)
+        let blobs = try await images.begin(target)
+        try await images.copy(blobs[0], to: target)
+        let archive = try target.target(images.images[0].repository)
+        let broken = SeededBytes.buffer(400_000, seed: 1000).getSlice(at: 0, length: 250_000)
+        await #expect(throws: (any Error).self) {
+            try await archive.write(
+                Content(blobs[1], from: "a registry that stops") { send in
+                    var rest = try #require(broken)
+                    while let chunk = rest.readSlice(length: 1000) { try await send(chunk) }
+                })
+        }
+        try await images.copy(blobs[1], to: target)
+        try await target.commit()
+        try await images.export(to: try ArchiveTarget(path: "a.tar", fileSystem: files))
+        #expect(files["standard output"] == files["a.tar"])
+    }
+
+    @Test(arguments: [nil, "zstd", "gzip", "xz"])
+    func `a foreign archive from a pipe is read through a file without a name`(_ filter: String?) async throws {
+        guard let path = fixture("oras-project_oras-go/content/oci/testdata/hello-world.tar") else { return }
+        if let filter, !Program.exists(filter) { return }
+        try await withTemporaryFolder { folder in
+            try writeFile(folder + "/x.tar", try readFile(path))
+            let suffix = ["zstd": ".zst", "gzip": ".gz", "xz": ".xz"]
+            if let filter { try await Program.run(filter, "-q", folder + "/x.tar") }
+            let files = MemoryFiles()
+            files["standard input"] = try readFile(folder + "/x.tar" + (filter.flatMap { suffix[$0] } ?? ""))
+            let catalog = try await openArchive("-", ArchiveOpening(fileSystem: files))
+            #expect(try await catalog.images().map(\.name) == ["library/hello-world:latest"])
         }
     }
 

@@ -94,7 +94,9 @@ struct ArchiveVerificationTests {
             #expect(report.findings == [])
             #expect(!report.isSealed)
             #expect(report.notes.contains { $0.hasPrefix("not sealed") })
-            #expect(report.imageCount > 0)
+            #expect(report.imageCount == 1)
+            #expect(report.blobCount == 4)
+            #expect(report.notes.contains { $0.contains("10 of 11 manifests") })
         }
     }
 }

@@ -73,18 +73,40 @@ struct ForeignArchive {
         }
         try checkMarker(try await json(ArchiveNames.layout, upTo: ArchiveNames.layoutLimit))
         let (places, passedOver) = try blobPlaces()
-        let index = try LayoutIndex(
-            parsing: try await content(ArchiveNames.index, upTo: LayoutIndex.sizeLimit),
-            in: place(ArchiveNames.index), defaultRepository: nil)
         let reader = BlobReader(archive: listing.archive, file: file, places: places)
+        let repoTags = try await repoTags()
+        let index = try await index(reader, configs: repoTags.keys.sorted())
         let names = try await ImageNames(
-            index, repoTags: try await repoTags(), defaultRepository: defaultRepository, archive: listing.archive,
+            index, repoTags: repoTags, defaultRepository: defaultRepository, archive: listing.archive,
             manifest: { try await reader.manifest($0) })
         let notes = passedOver + names.notes
         return ArchiveSource(
             path: listing.archive, isSealed: false, id: nil, notes: notes, file: file,
             named: names.images.sorted { $0.precedes($1) }, blobs: .found(places),
             referrers: ReferrerTable { try await reader.referrers(index) })
+    }
+
+    /// The images that the layout starts from.
+    ///
+    /// docker 25 writes `"manifests":null` for an image without a name: there the manifest is found by the config that
+    /// manifest.json gives.
+    private func index(_ reader: BlobReader, configs: [Digest]) async throws -> LayoutIndex {
+        var bytes = try await content(ArchiveNames.index, upTo: LayoutIndex.sizeLimit)
+        if !configs.isEmpty, try listsNothing(bytes) {
+            let found = try await reader.manifests(of: configs)
+            guard !found.isEmpty else {
+                throw ArchiveError.damaged(
+                    "\(place(ArchiveNames.index)) lists no manifests, and none is in the archive")
+            }
+            let index = JSONValue.object(["schemaVersion": .number(2), "manifests": .array(found.map(\.json))])
+            bytes = ByteBuffer(string: index.text)
+        }
+        return try LayoutIndex(parsing: bytes, in: place(ArchiveNames.index), defaultRepository: nil)
+    }
+
+    private func listsNothing(_ index: ByteBuffer) throws -> Bool {
+        let listed = try JSONValue(parsing: index, in: place(ArchiveNames.index))["manifests"]
+        return listed == .null || listed == .array([])
     }
 
     private func place(_ name: String) -> String { "\(name) of \(listing.archive)" }
@@ -156,12 +178,13 @@ struct ForeignArchive {
         let json = try JSONValue(parsing: try await bytes(entry, upTo: LayoutIndex.sizeLimit), in: place)
         var names: [Digest: [String]] = [:]
         for item in try json.array(place) {
-            guard let config = item["Config"]?.stringValue, case .array(let tags)? = item["RepoTags"] else { continue }
+            guard let config = item["Config"]?.stringValue else { continue }
             let parts = config.split(separator: "/")
             guard parts.count == 3, parts[0] == "blobs", let algorithm = Digest.Algorithm(rawValue: String(parts[1])),
                 let digest = ForeignArchive.digest(algorithm, parts[2])
             else { continue }
-            names[digest, default: []] += tags.compactMap(\.stringValue)
+            names[digest, default: []] += []
+            if case .array(let tags)? = item["RepoTags"] { names[digest]? += tags.compactMap(\.stringValue) }
         }
         return names
     }
@@ -182,6 +205,19 @@ private struct BlobReader: Sendable {
         } catch {
             return nil
         }
+    }
+
+    /// The manifests among all blobs that have one of the configs.
+    func manifests(of configs: [Digest]) async throws -> [Descriptor] {
+        var found: [Descriptor] = []
+        for (digest, place) in places.sorted(by: { $0.key < $1.key }) where !configs.contains(digest) {
+            let descriptor = Descriptor(mediaType: .octetStream, digest: digest, size: place.size)
+            guard let manifest = try await manifest(descriptor), case .image(let config?, _) = manifest.kind,
+                configs.contains(config.digest)
+            else { continue }
+            found.append(manifest.descriptor)
+        }
+        return found
     }
 
     /// What refers to what: manifests with a `subject` that are listed, or are in an index that is listed.
