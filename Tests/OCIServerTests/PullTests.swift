@@ -194,6 +194,10 @@ struct PullTests {
                 string: "GET \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n")
             let cut = try await SilentClient.bytes(for: request, from: address, silent: .seconds(1))
             #expect(cut < 30_000_000)
+        }
+        try await TestRegistry.run(over: store, writable: false) { address in
+            let request = ByteBuffer(
+                string: "GET \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n")
             let whole = try await SilentClient.bytes(for: request, from: address, silent: .zero)
             #expect(whole > 30_000_000)
         }

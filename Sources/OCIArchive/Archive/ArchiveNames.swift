@@ -11,13 +11,8 @@ enum ArchiveNames {
     /// image specification, image-layout.md, "oci-layout file".
     static let layoutBytes = ByteBuffer(string: #"{"imageLayoutVersion":"1.0.0"}"#)
 
-    static let refName = "org.opencontainers.image.ref.name"
-    static let imageName = "io.containerd.image.name"
-
     /// The largest `oci-layout` that is read.
     static let layoutLimit: Int64 = 64 << 10
-    /// The largest `index.json` that is read of an archive that is not ours.
-    static let foreignIndexLimit: Int64 = 20 << 20
     /// The largest `lifeboat/seal` that is read.
     static let sealLimit: Int64 = 4 << 10
 

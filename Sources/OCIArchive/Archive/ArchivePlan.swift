@@ -78,10 +78,12 @@ public struct ArchivePlan: Sendable {
         let names = Dictionary(contents.images.map { ($0.name, 1) }, uniquingKeysWith: +)
         var entries = contents.images.map { image in
             var descriptor = image.descriptor
-            descriptor.annotations[ArchiveNames.imageName] = image.fullName
-            if image.tag != nil {
-                // The short name is what people type; two registries may share it.
-                descriptor.annotations[ArchiveNames.refName] = names[image.name] == 1 ? image.name : image.fullName
+            let naming = ImageNaming(registry: image.registry, repository: image.repository, tag: image.tag)
+            descriptor.annotations = naming.annotations
+            if image.registry != nil { descriptor.annotations[ImageNaming.fullNameAnnotation] = image.fullName }
+            // The short name is what people type; where two registries share it, it would be ambiguous.
+            if image.tag != nil, names[image.name] != 1 {
+                descriptor.annotations[ImageNaming.referenceAnnotation] = image.fullName
             }
             return descriptor.json
         }

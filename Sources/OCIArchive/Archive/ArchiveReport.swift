@@ -21,6 +21,10 @@ public struct ArchiveReport: Sendable {
 
     public var isSound: Bool { findings.isEmpty }
 
+    /// The images that lack something, by full name, sorted; all others are complete unless a finding is about the
+    /// front or the whole archive.
+    public var damagedImages: [String] { Set(findings.flatMap(\.images)).sorted() }
+
     /// The most findings that are listed; the last one then says so.
     static let findingLimit = 10_000
 

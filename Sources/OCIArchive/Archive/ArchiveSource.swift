@@ -62,10 +62,12 @@ public struct ArchiveSource: Sendable {
 
     /// Where a blob is, its headers compared with what they should be.
     ///
-    /// - Throws: `ArchiveError` `.notFound`, or `.damaged` for another size or changed headers.
+    /// - Throws: `ArchiveError` `.damaged` for a blob that is not there, for another size, or changed headers.
     func checkedPlace(_ blob: Descriptor) async throws -> Place {
         guard let place = place(blob.digest) else {
-            throw ArchiveError(.notFound, "\(path) has no blob \(blob.digest)")
+            throw ArchiveError.damaged(
+                "\(path) lacks \(blob.digest), to which an image in it points",
+                advice: "--platform, if it holds some platforms of an image only")
         }
         guard place.size == blob.size else {
             throw ArchiveError.damaged("blob \(blob.digest) has \(place.size) bytes in \(path), want \(blob.size)")

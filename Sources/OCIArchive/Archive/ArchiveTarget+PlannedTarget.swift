@@ -86,6 +86,7 @@ extension ArchiveTarget: PlannedTarget {
         ArchiveTargetRepository(archive: self, repository: repository)
     }
 
+    @discardableResult
     public func commit() async throws -> Digest {
         let session = try session()
         let id = session.plan.id

@@ -50,28 +50,61 @@ struct ForeignVerification {
         let images = try await catalog.images()
         report.imageCount = images.count
         for image in images {
-            do {
-                let source = try await catalog.source(image.repository)
-                let graph = try await ImageGraph.read(image.descriptor, from: source)
-                for manifest in graph.manifests where seen.insert(manifest.digest).inserted {
-                    report.blobCount += 1
-                    report.byteCount += manifest.size
+            let source = try await catalog.source(image.repository)
+            var queue = [image.descriptor]
+            while let manifest = queue.popLast() {
+                let isNew = seen.insert(manifest.digest).inserted
+                do {
+                    let found = try await source.manifest(manifest)
+                    if isNew { report.count(manifest) }
+                    queue += try await source.referrers(of: manifest.digest).filter { !seen.contains($0.digest) }
+                    try await verify(found, source, image, &queue, &seen, into: &report)
+                } catch let failure as any Failure where ArchiveReport.isFinding(failure) {
+                    report.add(.damaged, at: "blob \(manifest.digest)", failure.description, images: [image.fullName])
                 }
-                for blob in graph.blobs where seen.insert(blob.digest).inserted {
-                    report.blobCount += 1
-                    report.byteCount += blob.size
-                    let observe = observe
-                    do {
-                        try await source.read(blob) { try await $0.observed(observe).verify() }
-                    } catch let failure as any Failure
-                        where ArchiveReport.isFinding(failure) || failure.kind == .notFound
-                    {
-                        report.add(.damaged, at: "blob \(blob.digest)", failure.description, images: [image.fullName])
-                    }
-                }
-            } catch let failure as any Failure where ArchiveReport.isFinding(failure) || failure.kind == .notFound {
-                report.add(.damaged, at: "image \(image.fullName)", failure.description, images: [image.fullName])
             }
         }
+    }
+
+    private func verify(
+        _ manifest: Manifest, _ source: any ImageSource, _ image: NamedImage, _ queue: inout [Descriptor],
+        _ seen: inout Set<Digest>, into report: inout ArchiveReport
+    ) async throws {
+        var absent = 0
+        for child in manifest.children where !child.isForeign && !seen.contains(child.digest) {
+            if child.mediaType.isManifest {
+                // Many tools write one platform of an index only, which leaves the index as it is.
+                if let store = source as? any RandomAccessSource, try await store.blob(child.digest) == nil {
+                    absent += 1
+                } else {
+                    queue.append(child)
+                }
+                continue
+            }
+            seen.insert(child.digest)
+            report.count(child)
+            let observe = observe
+            do {
+                try await source.read(child) { try await $0.observed(observe).verify() }
+            } catch let failure as any Failure where ArchiveReport.isFinding(failure) || failure.kind == .notFound {
+                report.add(.damaged, at: "blob \(child.digest)", failure.description, images: [image.fullName])
+            }
+        }
+        if absent > 0, absent == manifest.children.count {
+            report.add(
+                .damaged, at: "blob \(manifest.descriptor.digest)", "none of its manifests is in the archive",
+                images: [image.fullName])
+        } else if absent > 0 {
+            report.notes.append(
+                "\(image.fullName) is there for some platforms only: \(absent) of \(manifest.children.count) manifests "
+                    + "of its index are not in the archive")
+        }
+    }
+}
+
+extension ArchiveReport {
+    fileprivate mutating func count(_ blob: Descriptor) {
+        blobCount += 1
+        byteCount += blob.size
     }
 }

@@ -41,6 +41,9 @@ struct FrontCheck: Sendable {
 
 /// Compares what manifests say with what the archive lists, and knows which images a blob belongs to.
 struct ManifestCheck: Sendable {
+    /// What is wrong with which manifest.
+    private(set) var faults: [(digest: Digest, fault: String)] = []
+
     private let map: ArchiveMap
     private var parents: [Digest: [Digest]] = [:]
     private let omitted: Set<Digest>
@@ -50,33 +53,33 @@ struct ManifestCheck: Sendable {
         self.map = map
         omitted = Set(map.contents.omitted)
         names = Dictionary(grouping: map.contents.images, by: \.descriptor.digest).mapValues { $0.map(\.fullName) }
+        for blob in map.contents.blobs {
+            if let subject = blob.subject { parents[blob.digest, default: []].append(subject) }
+        }
     }
 
-    /// - Returns: what is wrong.
-    mutating func take(_ bytes: ByteBuffer, _ blob: ArchivedBlob, archive: String) -> [String] {
+    /// Takes a manifest whose bytes have the right digest.
+    mutating func take(_ bytes: ByteBuffer, _ blob: ArchivedBlob, archive: String) {
         let manifest: Manifest
         do throws(OCIError) {
             manifest = try Manifest(bytes, as: blob.descriptor, from: archive)
         } catch {
-            return [error.description]
+            faults.append((blob.digest, error.description))
+            return
         }
-        var faults: [String] = []
         if manifest.subject?.digest != blob.subject {
-            faults.append("its subject is not the one that the contents list")
+            faults.append((blob.digest, "its subject is not the one that the contents list"))
         }
         for child in manifest.children {
             parents[child.digest, default: []].append(blob.digest)
             if let number = map.slotNumbers[child.digest] {
                 let size = map.contents.blobs[number].size
-                if size != child.size {
-                    faults.append("\(child.digest) has \(size) bytes, the manifest says \(child.size)")
-                }
+                guard size != child.size else { continue }
+                faults.append((blob.digest, "\(child.digest) has \(size) bytes, the manifest says \(child.size)"))
             } else if !omitted.contains(child.digest) {
-                faults.append("\(child.digest) is not in the archive")
+                faults.append((blob.digest, "\(child.digest) is not in the archive"))
             }
         }
-        if let subject = manifest.subject { parents[blob.digest, default: []].append(subject.digest) }
-        return faults
     }
 
     /// The images that a blob is part of, directly or as part of a referrer.

@@ -44,9 +44,10 @@ struct PlainVerification {
             let bytes = try await file.read(at: slot.contentOffset, count: Int(slot.size))
             // Whether the bytes are right is found with all other blobs; here it is what they say.
             guard Digest(of: bytes, algorithm: blob.digest.algorithm) == blob.digest else { continue }
-            for fault in check.take(bytes, blob, archive: report.path) {
-                report.add(.damaged, at: "blob \(blob.digest)", fault, images: check.images(of: blob.digest))
-            }
+            check.take(bytes, blob, archive: report.path)
+        }
+        for (digest, fault) in check.faults {
+            report.add(.damaged, at: "blob \(digest)", fault, images: check.images(of: digest))
         }
         return check
     }

@@ -21,12 +21,16 @@ struct StreamVerification {
             }
         }
         var manifests = ManifestCheck(map)
-        for number in map.slots.indices {
-            let blob = map.contents.blobs[number]
-            for fault in try await faults(in: number, &manifests, archive: report.path) {
-                report.add(.damaged, at: "blob \(blob.digest)", fault, images: manifests.images(of: blob.digest))
+        var faults: [(digest: Digest, fault: String)] = []
+        do {
+            for number in map.slots.indices {
+                faults += try await self.faults(in: number, &manifests, archive: report.path)
             }
+        } catch {
+            add(manifests.faults + faults, manifests, to: &report)
+            throw error
         }
+        add(manifests.faults + faults, manifests, to: &report)
         report.isSealed = try await bytes.equal(map.tail)
         if !report.isSealed {
             report.add(.damaged, at: "seal", "the archive is not sealed: it was not written to its end, or was changed")
@@ -34,7 +38,17 @@ struct StreamVerification {
         if try await !bytes.isAtEnd() { report.add(.damaged, at: "end", "the archive goes on behind its end") }
     }
 
-    private func faults(in number: Int, _ manifests: inout ManifestCheck, archive: String) async throws -> [String] {
+    private func add(
+        _ faults: [(digest: Digest, fault: String)], _ manifests: ManifestCheck, to report: inout ArchiveReport
+    ) {
+        for (digest, fault) in faults {
+            report.add(.damaged, at: "blob \(digest)", fault, images: manifests.images(of: digest))
+        }
+    }
+
+    private func faults(
+        in number: Int, _ manifests: inout ManifestCheck, archive: String
+    ) async throws -> [(digest: Digest, fault: String)] {
         let blob = map.contents.blobs[number]
         var faults: [String] = []
         if try await !bytes.equal(map.header(number)) { faults.append("its header is not what it should be") }
@@ -49,12 +63,12 @@ struct StreamVerification {
         if digest != blob.digest {
             faults.append("got \(digest), want \(blob.digest)")
         } else if let manifest {
-            faults += manifests.take(manifest, blob, archive: archive)
+            manifests.take(manifest, blob, archive: archive)
         }
         if try await !bytes.equal(ByteBuffer(repeating: 0, count: Tar.padding(blob.size))) {
             faults.append("the padding behind it is not zero")
         }
-        return faults
+        return faults.map { (blob.digest, $0) }
     }
 }
 

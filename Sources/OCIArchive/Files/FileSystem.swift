@@ -64,6 +64,14 @@ public struct FileStatus: Sendable, Hashable {
     /// Nanoseconds since 1970.
     public var modified: Int64
 
+    public init(kind: Kind, size: Int64, inode: UInt64, device: UInt64, modified: Int64) {
+        self.kind = kind
+        self.size = size
+        self.inode = inode
+        self.device = device
+        self.modified = modified
+    }
+
     /// Changes whenever the bytes may have changed.
     public var stamp: String { "\(device)-\(inode)-\(size)-\(modified)" }
 }

@@ -56,7 +56,8 @@ struct DockerArchiveReading {
 
     private mutating func name(_ descriptor: Descriptor, _ tags: [String]) throws {
         for tag in tags {
-            guard let image = ImageNames.parsed(tag, descriptor) else {
+            let naming = ImageNaming(annotations: [ImageNaming.fullNameAnnotation: tag])
+            guard let image = naming.image(descriptor) else {
                 throw ArchiveError.damaged("\(listing.archive) names an image '\(shown(tag, limit: 300))'")
             }
             named.append(image)
