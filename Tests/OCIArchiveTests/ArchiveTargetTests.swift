@@ -154,7 +154,25 @@ struct ArchiveTargetTests {
         await #expect { _ = try await images.begin(try ArchiveTarget(path: "a.tar", fileSystem: files)) } throws: {
             ($0 as? any Failure)?.kind == .local && "\($0)".contains("1000 are free")
         }
-        #expect(files["a.tar"] == nil)
+        #expect(files.names == [])
+    }
+
+    @Test func `a file that appears under the name in the meantime is not replaced`() async throws {
+        let files = MemoryFiles()
+        let images = try await ArchiveImages.one()
+        let target = try ArchiveTarget(path: "a.tar", fileSystem: files)
+        for blob in try await images.begin(target) { try await images.copy(blob, to: target) }
+        files["a.tar"] = Array("somebody else's".utf8)
+        await #expect { try await target.commit() } throws: { ($0 as? any Failure)?.kind == .conflict }
+        await target.abort()
+        #expect(files["a.tar"] == Array("somebody else's".utf8))
+        files["a.tar"] = nil
+        let again = try ArchiveTarget(path: "a.tar", fileSystem: files)
+        for blob in try await images.begin(again) {
+            #expect(try await again.target(images.images[0].repository).contains(blob))
+        }
+        try await again.commit()
+        #expect(files.names == ["a.tar"])
     }
 
     @Test(arguments: ["reserve", "write", "sync", "rename", "sync folder"], ["a.tar", "a.tar.gz"])

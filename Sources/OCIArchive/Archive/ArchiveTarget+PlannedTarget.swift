@@ -2,7 +2,7 @@ import NIOCore
 import OCI
 
 extension ArchiveTarget: PlannedTarget {
-    public var name: String { path }
+    public var name: String { shown(path, limit: 1000) }
 
     public func begin(
         _ images: [PlannedImage], reading manifest: @escaping @Sendable (Digest) async throws -> Manifest
@@ -11,18 +11,21 @@ extension ArchiveTarget: PlannedTarget {
         let ledger = SlotLedger(count: plan.map.slots.count)
         if isPipe {
             let writer = PipeWriter(plan, try await fileSystem.standardOutput())
-            try await start(writer, plan, ledger, manifest)
+            try await start(writer, plan, ledger, found: nil, manifest)
             return plan.blobs
         }
+        let found = isPipe ? nil : try await fileSystem.status(path, followLinks: true)
         if try await checkName(plan) {
             await ledger.complete(0..<plan.map.slots.count)
-            enter(Session(plan: plan, ledger: ledger, writer: nil))
+            enter(Session(plan: plan, ledger: ledger, writer: nil, found: found))
             return []
         }
         let file = try await openPartial()
         do {
-            try await start(try await writer(plan, file), plan, ledger, manifest)
+            try await start(try await writer(plan, file), plan, ledger, found: found, manifest)
         } catch {
+            // Not even an empty file stays of what never began.
+            if try await file.status().size == 0 { try await fileSystem.remove(partialPath) }
             try await file.close()
             throw error
         }
@@ -30,12 +33,12 @@ extension ArchiveTarget: PlannedTarget {
     }
 
     private func start(
-        _ writer: any ArchiveWriter, _ plan: ArchivePlan, _ ledger: SlotLedger,
+        _ writer: any ArchiveWriter, _ plan: ArchivePlan, _ ledger: SlotLedger, found: FileStatus?,
         _ manifest: @Sendable (Digest) async throws -> Manifest
     ) async throws {
         try await writer.start(reading: manifest)
         await ledger.complete(0..<plan.map.manifestCount)
-        enter(Session(plan: plan, ledger: ledger, writer: writer))
+        enter(Session(plan: plan, ledger: ledger, writer: writer, found: found))
     }
 
     private func writer(_ plan: ArchivePlan, _ file: any File) async throws -> any ArchiveWriter {
@@ -102,12 +105,23 @@ extension ArchiveTarget: PlannedTarget {
         }
         try await writer.finish()
         if !isPipe {
+            try await checkUnchanged(session)
             try await fileSystem.rename(partialPath, to: path)
             try await fileSystem.syncFolder(parentFolder(of: path))
         }
         _ = leave()
         try await writer.close()
         return id
+    }
+
+    /// What appeared under the name in the meantime is not replaced unasked.
+    private func checkUnchanged(_ session: Session) async throws {
+        let now = try await fileSystem.status(path, followLinks: true)
+        guard replaces || now == nil || now?.stamp == session.found?.stamp else {
+            throw ArchiveError(
+                .conflict, "\(shown(path, limit: 1000)) has appeared or changed while the archive was written",
+                advice: "move it away and run this again, which takes up what is done")
+        }
     }
 
     public func abort() async {

@@ -11,7 +11,7 @@ public final class ArchiveTarget: Sendable {
     public let path: String
     public let format: ArchiveFormat
     let fileSystem: any FileSystem
-    private let replaces: Bool
+    let replaces: Bool
     private let phase: Mutex<Phase>
 
     enum Phase {
@@ -26,6 +26,8 @@ public final class ArchiveTarget: Sendable {
         let ledger: SlotLedger
         /// Nil if there is nothing to write.
         let writer: (any ArchiveWriter)?
+        /// What stood at the final name at the beginning.
+        let found: FileStatus?
     }
 
     /// - Parameters:
