@@ -37,7 +37,7 @@ struct DockerArchiveTests {
         arguments: [
             ("test_image_1.tar", ["bazel/v1/tarball:test_image_1"]),
             ("test_image_2.tar", ["bazel/v1/tarball:test_image_2"]),
-            ("test_bundle.tar", ["test_image_1:latest", "test_image_2:latest"]),
+            ("test_bundle.tar", ["library/test_image_1:latest", "library/test_image_2:latest"]),
             ("test_link.tar", ["bazel/v1/tarball:test_image_1", "bazel/v1/tarball:test_image_3"]),
             ("test_load_manifest.tar", ["bazel/v1/tarball:test_image_1"]),
         ])
