@@ -111,7 +111,21 @@ public struct Planner: Sendable {
         } else if item.graph == nil {
             item.graph = try await graph(image, rule, reader)
         }
+        if let subject = item.graph?.subject, candidate.store is any ImageCatalog,
+            try await !holds(subject, source)
+        {
+            item.notes.append("it refers to \(subject), its subject is not there")
+        }
         return item
+    }
+
+    private func holds(_ manifest: Digest, _ source: any ImageSource) async throws -> Bool {
+        do {
+            _ = try await source.resolve(.digest(manifest))
+            return true
+        } catch let error as any Failure where error.kind == .notFound {
+            return false
+        }
     }
 
     private func graph(_ image: NamedImage, _ rule: SelectionRule, _ reader: SpooledReader) async throws -> ImageGraph {

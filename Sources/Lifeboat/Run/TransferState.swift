@@ -18,7 +18,7 @@ actor TransferState {
             )
             report.size = item.graph?.size ?? 0
             if case .replace(let old) = item.action { report.replaced = old }
-            report.notes += item.graph.map(ImageReport.notes) ?? []
+            report.notes += item.notes + (item.graph.map(ImageReport.notes) ?? [])
             return report
         }
     }
