@@ -16,9 +16,10 @@ import Testing
             "OCI", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore", "Logging", "ServiceLifecycle",
             "Synchronization",
         ],
-        "Lifeboat": ["OCI", "OCIRegistry", "OCIArchive", "Yams", "NIOCore", "Logging", "Synchronization"],
+        "Lifeboat": ["OCI", "OCIRegistry", "OCIArchive", "Yams", "NIOCore", "Logging", "Synchronization", "Glibc"],
+        "LifeboatCatalog": ["Lifeboat", "OCI", "GRDB", "Dispatch", "Glibc"],
         "LifeboatCLI": [
-            "Lifeboat", "OCI", "OCIArchive", "OCIRegistry", "OCIServer", "ArgumentParser", "Logging", "Glibc",
+            "Lifeboat", "LifeboatCatalog", "OCI", "OCIArchive", "OCIRegistry", "OCIServer", "ArgumentParser", "Logging", "Glibc",
             "Dispatch",
             "Synchronization",
         ],

@@ -102,7 +102,7 @@ import Testing
         ),
         (
             "steps:\n  - {import: {from: old, to: new, overwrite: maybe}}",
-            "folder/p.yaml:8:46: steps[0].import.overwrite: 'maybe' is not known, want one of never, always"
+            "folder/p.yaml:8:46: steps[0].import.overwrite: 'maybe' is not known, want one of never, ours, always"
         ),
         ("steps: []", "folder/p.yaml:7:8: steps: want a list of steps, got an empty one"),
         ("", "folder/p.yaml:1:1: steps: missing, want a list of steps"),

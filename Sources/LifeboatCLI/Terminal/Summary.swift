@@ -30,6 +30,7 @@ enum Summary {
             if step.bytesTrusted > 0 {
                 lines.append("  \(size(step.bytesTrusted)) not sent: the target says that it holds them")
             }
+            for target in step.targets { lines.append("  " + line(target)) }
             if let archive = step.archive { lines.append("  id \(archive)") }
         }
         for image in step.images where image.outcome == .failed {
@@ -37,6 +38,17 @@ enum Summary {
         }
         lines += step.notes.map { "  note: " + $0 }
         return lines.joined(separator: "\n")
+    }
+
+    /// One of several targets.
+    private static func line(_ target: TargetReport) -> String {
+        var parts: [String] = []
+        if target.done > 0 { parts.append("\(count(target.done, "image")) moved") }
+        if target.alreadyThere > 0 { parts.append("\(target.alreadyThere) already there") }
+        if target.failed > 0 { parts.append("\(target.failed) failed") }
+        if parts.isEmpty { parts.append(target.error == nil ? "nothing to do" : "nothing was done") }
+        return "\(target.target): \(parts.joined(separator: ", "))" + (target.archive.map { ", id \($0)" } ?? "")
+            + (target.error.map { ": \($0.message)" } ?? "")
     }
 
     private static func line(_ difference: Comparison.Difference, _ comparison: Comparison) -> String {
@@ -56,7 +68,7 @@ enum Summary {
                 case .replace(let old): "move the tag from \(old.short)"
                 }
             let bytes = item.graph.map { "  " + size($0.size) } ?? ""
-            return "\(action): \(item.sourceName) → \(item.targetName(in: target))\(bytes)"
+            return "\(action): \(item.sourceName) → \(item.targetName)\(bytes)"
         }
         lines += plan.failures.map { failure in
             let report = FailureReport(failure.error)
@@ -77,7 +89,7 @@ extension Plan {
             "images": .array(
                 items.map { item in
                     var members: [String: JSONValue] = [
-                        "source": .string(item.sourceName), "target": .string(item.targetName(in: target)),
+                        "source": .string(item.sourceName), "target": .string(item.targetName),
                         "digest": .string(item.root.digest.description),
                         "bytes": .number(item.graph?.size ?? 0),
                     ]
