@@ -16,7 +16,7 @@ import Testing
             "OCI", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore", "Logging", "ServiceLifecycle",
             "Synchronization",
         ],
-        "Lifeboat": ["OCI", "OCIRegistry", "OCIArchive", "Yams", "NIOCore", "Logging", "Synchronization"],
+        "Lifeboat": ["OCI", "OCIRegistry", "OCIArchive", "Yams", "NIOCore", "Logging", "Glibc", "Synchronization"],
         "LifeboatCLI": [
             "Lifeboat", "OCI", "OCIArchive", "OCIRegistry", "OCIServer", "ArgumentParser", "Logging", "Glibc",
             "Dispatch",

@@ -32,10 +32,12 @@ public struct Planner: Sendable {
         var plan = Plan()
         var candidates: [Candidate] = []
         for source in sources {
-            let outcome = try await Selector(store: source.store, concurrency: concurrency).select(source.selection)
+            let outcome = try await Selector(store: source.store, concurrency: concurrency, spool: spool)
+                .select(source.selection)
+            plan.notes += outcome.notes
             plan.failures += outcome.failures.map { PlanFailure(name: $0.name, error: $0.error) }
             for selected in outcome.selected {
-                let (repository, tag) = try naming.target(for: selected.image)
+                let (repository, tag) = try naming.target(for: selected)
                 candidates.append(
                     Candidate(selected: selected, store: source.store, repository: repository, tag: tag))
             }
@@ -103,7 +105,7 @@ public struct Planner: Sendable {
         // With one platform chosen the root is another manifest, which only the graph tells.
         if rule.platforms.count == 1 { item.graph = try await graph(image, rule, reader) }
         item.action = try await action(for: item)
-        if item.action == .alreadyThere, rule.referrers, try await lacksReferrers(item, source: source) {
+        if item.action == .alreadyThere, rule.referrers, try await lacksReferrers(item, rule, source: source) {
             item.action = .copy
         }
         if item.action == .alreadyThere {
@@ -116,7 +118,8 @@ public struct Planner: Sendable {
 
     private func graph(_ image: NamedImage, _ rule: SelectionRule, _ reader: SpooledReader) async throws -> ImageGraph {
         try await ImageGraph.read(
-            image.descriptor, platforms: rule.platforms, referrers: rule.referrers, from: reader)
+            image.descriptor, platforms: rule.platforms, referrers: rule.referrers, from: reader,
+            where: rule.wants(referrer:))
     }
 
     private func action(for item: PlanItem) async throws -> PlanItem.Action {
@@ -138,11 +141,11 @@ public struct Planner: Sendable {
     }
 
     /// Whether the source knows a signature or SBOM of the image that the target does not hold.
-    private func lacksReferrers(_ item: PlanItem, source: any ImageSource) async throws -> Bool {
+    private func lacksReferrers(_ item: PlanItem, _ rule: SelectionRule, source: any ImageSource) async throws -> Bool {
         let repository = try await target.target(item.targetRepository)
         for referrer in try await source.referrers(of: item.root.digest)
-        where try await repository.find(.digest(referrer.digest)) == nil {
-            return true
+        where rule.wants(referrer: referrer) {
+            if try await repository.find(.digest(referrer.digest)) == nil { return true }
         }
         return false
     }
@@ -171,5 +174,11 @@ public struct Naming: Sendable {
         if let exact { return (exact.repository, exact.tag ?? (exact.digest == nil ? .latest : nil)) }
         if prefix.isEmpty { return (image.repository, image.tag) }
         return (try RepositoryName(prefix + "/" + image.repository.description), image.tag)
+    }
+
+    /// What belongs to an image by its tag keeps it: the tag is the digest of the image.
+    func target(for selected: Selector.Selected) throws -> (RepositoryName, Tag?) {
+        let (repository, tag) = try target(for: selected.image)
+        return (repository, selected.companionOf == nil ? tag : selected.image.tag)
     }
 }
