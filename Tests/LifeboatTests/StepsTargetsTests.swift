@@ -37,7 +37,9 @@ import Testing
         var digests: [String: Digest] = [:]
         for repository in await store.repositories() {
             let source = await store.source(repository)
-            for tag in try await source.tags() { digests["\(repository):\(tag)"] = try await source.resolve(.tag(tag)).digest }
+            for tag in try await source.tags() {
+                digests["\(repository):\(tag)"] = try await source.resolve(.tag(tag)).digest
+            }
         }
         return digests
     }
@@ -86,7 +88,9 @@ import Testing
         let app = await old.store.source(try RepositoryName("team/app"))
         let image = try await app.manifest(app.resolve(.tag(Tag("2"))))
         let layer = try #require(image.children.last)
-        let (good, bad) = (MemoryStore(name: "good"), FailingTarget(store: MemoryStore(name: "bad"), blob: layer.digest))
+        let (good, bad) = (
+            MemoryStore(name: "good"), FailingTarget(store: MemoryStore(name: "bad"), blob: layer.digest)
+        )
         let (_, outcome) = try await transfer(old, to: [good, bad])
         #expect(outcome.targets.map(\.done) == [4, 3])
         let failed = outcome.reports.filter { $0.outcome == .failed }
@@ -122,7 +126,8 @@ import Testing
         #expect(outcome.targets.map(\.failed) == [4, 0])
         #expect(try await digests(good) == digests(old))
         let alone = await #expect(throws: LifeboatError.self) {
-            let result = try await transfer(old, to: [FailingTarget(store: MemoryStore(name: "x"), blob: layer.digest, kind: .local)])
+            let result = try await transfer(
+                old, to: [FailingTarget(store: MemoryStore(name: "x"), blob: layer.digest, kind: .local)])
             _ = result
         }
         #expect(alone?.kind == .local)
@@ -232,9 +237,13 @@ private final class FailingTarget: TargetStore {
         Repository(inner: await store.target(repository), store: self)
     }
 
-    private struct Repository: ImageTarget {
+    private struct Repository: ImageTarget, BlobMounting {
         let inner: any ImageTarget
         let store: FailingTarget
+
+        func mount(_ blob: Descriptor, from repository: RepositoryName) async throws -> Bool {
+            try await (inner as? any BlobMounting)?.mount(blob, from: repository) ?? false
+        }
 
         var name: String { inner.name }
         func find(_ reference: TagOrDigest) async throws -> Descriptor? { try await inner.find(reference) }

@@ -51,7 +51,8 @@ extension PipelineParser {
             }
         }
         if let node = members["force"], !targets.isEmpty, !writesArchive {
-            reader.fault("force replaces archives, and there is none in to; use overwrite", at: node, key: key + ".force")
+            reader.fault(
+                "force replaces archives, and there is none in to; use overwrite", at: node, key: key + ".force")
         }
         guard let source, !targets.isEmpty else { return nil }
         let step = CopyStep(

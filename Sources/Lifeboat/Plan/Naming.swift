@@ -57,3 +57,13 @@ public enum Retag: Sendable {
     /// An image that was chosen by digest gets a tag.
     case digest(Digest, Tag)
 }
+
+extension Naming {
+    /// The names in a store that is itself a part of a registry.
+    public func under(_ store: StoreDefinition) -> Naming {
+        guard case .registry(_, let path) = store, !path.isEmpty else { return self }
+        var naming = self
+        naming.prefix = prefix.isEmpty ? path : path + "/" + prefix
+        return naming
+    }
+}

@@ -56,7 +56,9 @@ public struct Planner: Sendable {
         }
         var names: [Int: [(target: Int, name: Name)]] = [:]
         for (number, target) in targets.enumerated() {
-            for (image, name) in try self.names(of: images, at: target) { names[image, default: []].append((number, name)) }
+            for (image, name) in try self.names(of: images, at: target) {
+                names[image, default: []].append((number, name))
+            }
         }
         let planned = try await map(Array(images.enumerated()), limit: concurrency) { [names] number, image in
             try await items(for: image, names[number] ?? [])

@@ -90,7 +90,8 @@ public struct Rewrite: Sendable, CustomStringConvertible {
             }
             guard number <= groups else {
                 throw GroupError(
-                    description: "\\\(number) is not there: the pattern has \(groups == 1 ? "1 group" : "\(groups) groups")")
+                    description:
+                        "\\\(number) is not there: the pattern has \(groups == 1 ? "1 group" : "\(groups) groups")")
             }
             if !text.isEmpty { parts.append(.text(text)) }
             text = ""

@@ -57,7 +57,8 @@ public struct StepReport: Sendable {
     }
 
     public var failures: [FailureReport] {
-        (error.map { [$0] } ?? []) + targets.compactMap(\.error) + images.compactMap(\.error) + (comparison?.failures ?? [])
+        (error.map { [$0] } ?? []) + targets.compactMap(\.error) + images.compactMap(\.error)
+            + (comparison?.failures ?? [])
     }
 
     public func count(_ outcome: ImageReport.Outcome) -> Int { images.count { $0.outcome == outcome } }

@@ -61,7 +61,7 @@ public struct Runner: Sendable {
             report = try await withStores(environment) { [report] stores in
                 var result: StepReport
                 switch step.work {
-                case .copy(let copy): 
+                case .copy(let copy):
                     result = try await run(copy, onError: step.onError, runID: runID, report, stores)
                 case .verify(let verify): result = try await run(verify, report, stores)
                 }
@@ -113,7 +113,7 @@ public struct Runner: Sendable {
         for target in step.targets {
             do {
                 targets.append(try await open(target, of: step, stores))
-            } catch where step.targets.count > 1 && !(error is CancellationError) {
+            } catch  where step.targets.count > 1 && !(error is CancellationError) {
                 lost.append(TargetReport(target: target.store.description, error: FailureReport(error)))
             }
         }
