@@ -97,7 +97,7 @@ let package = Package(
             name: "OCIArchiveTests", dependencies: ["OCIArchive", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "OCIServerTests", dependencies: ["OCIServer", "OCIRegistry", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "LifeboatTests", dependencies: ["Lifeboat", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "LifeboatTests", dependencies: ["Lifeboat", "TestSupport", "Yams"], swiftSettings: strict),
         .testTarget(
             name: "LifeboatCLITests", dependencies: ["Lifeboat", "LifeboatCLI", "TestSupport"], swiftSettings: strict),
     ]

@@ -12,8 +12,7 @@ extension PipelineParser {
     }
 
     private func rule(_ node: Node, key: String) -> SelectionRule? {
-        let members = reader.members(
-            node, key: key, known: ["repositories", "except", "tags", "digests", "platforms", "referrers"])
+        let members = reader.members(node, key: key, known: DefinitionKeys.rule)
         guard let repositories = members["repositories"] else {
             reader.fault("missing, want patterns of repositories", at: node, key: key + ".repositories")
             return nil
@@ -43,7 +42,7 @@ extension PipelineParser {
             rule.tags = globs(node, key: key)
             return
         }
-        let members = reader.members(node, key: key, known: ["include", "except"])
+        let members = reader.members(node, key: key, known: DefinitionKeys.tags)
         rule.tags = members["include"].map { globs($0, key: key + ".include") } ?? [Glob("*")]
         if let except = members["except"] { rule.exceptTags = globs(except, key: key + ".except") }
     }

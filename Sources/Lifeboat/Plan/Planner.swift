@@ -20,6 +20,8 @@ public struct Planner: Sendable {
     public let overwrite: Overwrite
     public let spool: ManifestSpool
     public var concurrency = 16
+    /// Names of the images that are planned, as reports call them; nil for all.
+    public var only: Set<String>?
 
     public init(target: any TargetStore, naming: Naming, overwrite: Overwrite, spool: ManifestSpool) {
         self.target = target
@@ -39,6 +41,10 @@ public struct Planner: Sendable {
                 candidates.append(
                     Candidate(selected: selected, store: source.store, repository: repository, tag: tag))
             }
+        }
+        if let only {
+            candidates.removeAll { !only.contains($0.name) }
+            plan.failures.removeAll { !only.contains($0.name) }
         }
         candidates = try unique(candidates)
         let results = try await map(candidates, limit: concurrency) { candidate -> Result<PlanItem, any Error> in

@@ -9,6 +9,8 @@ struct BlobCopy: Sendable {
     let retry: RetryPolicy
     let surroundings: Surroundings
     let observe: RunObserver
+    /// Called before each new try.
+    let retried: @Sendable () async -> Void
 
     struct Result: Sendable {
         /// Bytes read from a source.
@@ -67,6 +69,7 @@ struct BlobCopy: Sendable {
                 }
             } catch let error as any Failure where isWorthAnotherTry(error, attempt) {
                 observe(.note("\(error.description); trying again"))
+                await retried()
                 try await surroundings.sleep(for: retry.delay(after: attempt, random: surroundings.random()))
                 attempt += 1
             }

@@ -95,11 +95,12 @@ struct Transfer: Sendable {
     /// - Parameter first: the blob itself, where a source can give it only once.
     private func run(_ job: BlobJobs.Job, _ items: [PlanItem], _ state: TransferState, first: Content?) async throws {
         guard await state.isWanted(job) else { return }
+        await state.begin(job.items)
         var complete: [Int] = []
         do {
             let copy = BlobCopy(
                 blob: job.blob, items: job.items.map { items[$0] }, target: target, retry: retry,
-                surroundings: surroundings, observe: observe)
+                surroundings: surroundings, observe: observe, retried: { await state.retried(job.items) })
             let result = try await copy.run(first: first)
             complete = await state.arrived(job, moved: result.moved, trusted: result.isTrusted)
         } catch {
@@ -122,8 +123,9 @@ struct Transfer: Sendable {
 
     private func finish(_ number: Int, _ items: [PlanItem], _ state: TransferState) async throws {
         let item = items[number]
+        await state.begin([number])
         do {
-            let moved = try await push(item)
+            let moved = try await push(item) { await state.retried([number]) }
             observe(.imageEnded(await state.done(number, moved: moved)))
         } catch {
             try rethrowIfFinal(error)
@@ -132,7 +134,7 @@ struct Transfer: Sendable {
     }
 
     /// - Returns: bytes of manifests that were sent.
-    private func push(_ item: PlanItem) async throws -> Int64 {
+    private func push(_ item: PlanItem, retried: @escaping @Sendable () async -> Void) async throws -> Int64 {
         guard let graph = item.graph else { return 0 }
         let repository = try await target.target(item.targetRepository)
         var attempt = 1
@@ -142,11 +144,12 @@ struct Transfer: Sendable {
             } catch let error as MissingChildren where attempt < 3 {
                 // The target promised content that it does not hold: ask again for all of it, send what is missing.
                 observe(.note("\(error.description); sending again what is missing"))
+                await retried()
                 attempt += 1
                 for blob in graph.blobs {
                     let copy = BlobCopy(
                         blob: blob, items: [item], target: target, retry: retry, surroundings: surroundings,
-                        observe: observe)
+                        observe: observe, retried: retried)
                     _ = try await copy.run(first: nil)
                 }
             }

@@ -8,8 +8,15 @@ actor TransferState {
     private(set) var bytesMoved: Int64 = 0
     /// Bytes of blobs that were not sent, each once, because the target said that it held them.
     private(set) var bytesTrusted: Int64 = 0
+    private var began: [ContinuousClock.Instant?]
+    private let repositories: [RepositoryName]
+    /// Names of the stores that each item moves between.
+    private let stores: [[String]]
 
     init(_ items: [PlanItem], target: String) {
+        began = items.map { _ in nil }
+        repositories = items.map(\.targetRepository)
+        stores = items.map { [target, $0.store.name] }
         pending = items.map { $0.graph?.blobs.count ?? 0 }
         finished = items.map { _ in false }
         reports = items.map { item in
@@ -32,14 +39,38 @@ actor TransferState {
 
     func isFailed(_ item: Int) -> Bool { reports[item].error != nil }
 
+    /// Work on these begins, if it has not yet.
+    func begin(_ items: [Int]) {
+        let now = ContinuousClock.now
+        for item in items where began[item] == nil { began[item] = now }
+    }
+
+    /// Something of these is tried again.
+    func retried(_ items: [Int]) {
+        for item in items { reports[item].retries += 1 }
+    }
+
+    private func end(_ item: Int) {
+        reports[item].seconds = began[item].map { $0.duration(to: .now).seconds } ?? 0
+    }
+
     /// A blob is at the target; returns the images that are complete with it.
     func arrived(_ job: BlobJobs.Job, moved: Int64, trusted: Bool) -> [Int] {
         bytesMoved += moved
         if trusted { bytesTrusted += job.blob.size }
-        if let first = job.items.first { reports[first].bytesMoved += moved }
+        var unassigned = moved
+        var reached: Set<RepositoryName> = []
         var complete: [Int] = []
         for item in job.items {
-            if trusted { reports[item].bytesTrusted += job.blob.size }
+            // The first image in each repository that the blob was sent to has moved it, the others share it.
+            if trusted {
+                reports[item].bytesTrusted += job.blob.size
+            } else if unassigned > 0, reached.insert(repositories[item]).inserted {
+                reports[item].bytesMoved += min(job.blob.size, unassigned)
+                unassigned -= min(job.blob.size, unassigned)
+            } else {
+                reports[item].bytesShared += job.blob.size
+            }
             pending[item] -= 1
             if pending[item] == 0, reports[item].error == nil { complete.append(item) }
         }
@@ -49,7 +80,9 @@ actor TransferState {
     /// - Returns: the reports of images that had not failed before.
     func failed(_ items: [Int], _ error: any Error) -> [ImageReport] {
         items.filter { reports[$0].error == nil && !finished[$0] }.map { item in
-            reports[item].error = FailureReport(error)
+            reports[item].error = FailureReport(
+                error, among: stores[item], attempts: reports[item].retries + 1)
+            end(item)
             return reports[item]
         }
     }
@@ -58,7 +91,8 @@ actor TransferState {
         finished[item] = true
         bytesMoved += moved
         reports[item].bytesMoved += moved
-        reports[item].outcome = item < reports.count ? .done : .failed
+        reports[item].outcome = .done
+        end(item)
         return reports[item]
     }
 
