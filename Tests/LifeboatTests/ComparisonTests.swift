@@ -45,7 +45,8 @@ import Testing
             #expect(report.exitCode == 0)
             #expect(certificate.isEqual)
             #expect(certificate.listedDigest == certificate.comparedDigest)
-            #expect((certificate.listedCount, certificate.comparedCount) == (3, 3))
+            #expect(certificate.listedCount == 3)
+            #expect(certificate.comparedCount == 3)
             #expect(certificate.extra.isEmpty)
             // Three images, each with a config and layers of 1,000 and 20,000 bytes.
             #expect(certificate.reread?.images == 3)
@@ -67,7 +68,8 @@ import Testing
             #expect(certificate.differences.map(\.name) == ["team/web:1.2", "team/web:1.9"])
             #expect(certificate.extra == ["team/new:1.0", "team/web:1.99"])
             #expect(certificate.listedDigest != certificate.comparedDigest)
-            #expect((certificate.listedCount, certificate.comparedCount) == (4, 3))
+            #expect(certificate.listedCount == 4)
+            #expect(certificate.comparedCount == 3)
             #expect(report.exitCode == 73)
         }
     }
@@ -95,7 +97,7 @@ import Testing
             let layer = try #require(manifest.children.last)
             let damaged = FlippingStore(store: new, blob: layer.digest)
             let spool = ManifestSpool(fileSystem: RunEnvironment.test(in: "/").fileSystem, folder: "unused")
-            let source = await old
+            let source = old
             let selected = try await Selector(store: source).select(.all)
             let outcome = try await StoreComparison(other: damaged, naming: Naming(), spool: spool)
                 .compare(selected.selected, by: .all, from: source)
@@ -109,7 +111,11 @@ import Testing
                         targetTag: present.image.tag, action: .copy,
                         graph: try await ImageGraph.read(present.image.descriptor, from: reader)))
             }
-            let read = try await Transfer(target: Nowhere(), spool: spool, surroundings: .ofThisMachine).run(plan)
+            var retry = RetryPolicy()
+            retry.firstDelay = .milliseconds(1)
+            let read = try await Transfer(
+                target: Nowhere(), spool: spool, surroundings: .ofThisMachine, retry: retry
+            ).run(plan)
             #expect(read.reports.compactMap { $0.error?.kind } == [.damaged])
         }
     }

@@ -246,25 +246,29 @@ import Testing
         #expect(error?.description.contains("aliases expand it to more than 100000 nodes") ?? false)
     }
 
-    @Test(arguments: [
+    private static let expressions: [(String, Bool, String?)] = [
         ("v1\\..*", true, "v1.*"), ("latest", true, "latest"), ("3.9", true, "regex:3.9"),
         ("\\d+", true, "regex:[0-9]+"),
         ("^v", false, "v*"), ("rc", false, "*rc*"), ("a|b", true, "regex:a|b"), ("(?:a|b)c", true, "regex:(a|b)c"),
         ("(?i)a", true, nil), ("\\bx", true, nil), ("[\\d.]+", true, "regex:[0-9.]+"), ("a.*?", true, "a*"),
         ("^a|b$", false, "regex:.*(^a|b$).*"), ("[a", true, nil),
-    ])
+    ]
+
+    @Test(arguments: expressions)
     func `a Go expression becomes a glob or a POSIX expression`(
         _ expression: String, _ isWhole: Bool, _ expected: String?
     ) {
         #expect(NamePattern.convert(expression, isWhole: isWhole, wildcard: "*") == expected)
     }
 
-    @Test(arguments: [
+    private static let ranges: [(String, String?)] = [
         (">= 3.12.0", ">=3.12.0"), (">=1.2, <2", ">=1.2 <2"), ("^1.2.3", ">=1.2.3 <2.0.0"),
         ("^0.2.3", ">=0.2.3 <0.3.0"),
         ("~1.2", ">=1.2 <1.3.0"), ("1.2.3", "=1.2.3"), ("1 || 2", nil), ("1.x", nil), ("", nil),
         (">=1.0.0-rc.1", ">=1.0.0-rc.1"),
-    ])
+    ]
+
+    @Test(arguments: ranges)
     func `a version range becomes comparisons`(_ range: String, _ expected: String?) {
         #expect(SemverRange.convert(range) == expected)
     }

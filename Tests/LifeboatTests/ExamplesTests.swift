@@ -148,11 +148,7 @@ import Testing
     }
 
     @Test func `every definition is one of those above, and its plan writes nothing`() async throws {
-        #expect(
-            try Examples.names() == [
-                "air-gap-export.yaml", "air-gap-import.yaml", "migrate-to-zone-redundant.yaml", "nightly-backup.yaml",
-                "promote-one-image.yaml", "quickstart.yaml", "restore-after-outage.yaml",
-            ])
+        #expect(try Examples.files() == Examples.names)
         try await withTemporaryFolder { folder in
             try await withRegistries { old, new, stores in
                 for name in ["migrate-to-zone-redundant.yaml", "nightly-backup.yaml", "promote-one-image.yaml"] {

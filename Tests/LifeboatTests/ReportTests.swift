@@ -154,6 +154,32 @@ import Testing
         #expect(bar.contains("1 image already there"), "\(bar)")
     }
 
+    @Test(.enabled(if: Program.exists("chromium")))
+    func `a browser shows the page without a network and without a complaint`() async throws {
+        var report = report(
+            Self.hostile.map { name in
+                var image = image("a:1", .failed, error: failure(.conflict, name, advice: name))
+                image.source = name
+                return image
+            } + [image("team/web:1")])
+        report.name = "<script>document.title='gone'</script>"
+        try await withTemporaryFolder { folder in
+            let page = folder + "/report.html"
+            try Data(report.html.utf8).write(to: URL(fileURLWithPath: page))
+            let result = try await Program.run(
+                "chromium",
+                [
+                    "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir=" + folder + "/profile",
+                    "--host-resolver-rules=MAP * ~NOTFOUND", "--disable-background-networking",
+                    "--enable-logging=stderr", "--dump-dom", "file://" + page,
+                ])
+            #expect(result.output.contains("<b>12</b><span>failures</span>"), "\(result.output)")
+            #expect(result.output.contains("&lt;script&gt;document.title='gone'&lt;/script&gt;"))
+            #expect(!result.output.contains("<title>gone"))
+            #expect(!result.errors.contains("CONSOLE"), "\(result.errors)")
+        }
+    }
+
     // MARK: Only what failed
 
     private let pipeline = """

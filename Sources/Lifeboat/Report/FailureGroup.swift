@@ -13,14 +13,17 @@ public struct FailureGroup: Sendable {
 extension Report {
     /// Every failure, grouped by cause: class and message, names and digests apart. The worst class comes first, the
     /// largest group first within it.
-    public var failureGroups: [FailureGroup] {
+    public var failureGroups: [FailureGroup] { failureGroups(ofComparisons: true) }
+
+    /// - Parameter ofComparisons: whether differences between two stores are among them.
+    func failureGroups(ofComparisons: Bool) -> [FailureGroup] {
         struct Cause: Hashable {
             var kind: FailureKind
             var shape: String
         }
         var groups: [Cause: FailureGroup] = [:]
         for step in steps {
-            for (name, failure) in step.namedFailures {
+            for (name, failure) in step.namedFailures(ofComparisons: ofComparisons) {
                 let cause = Cause(kind: failure.kind, shape: shape(of: failure.message))
                 groups[
                     cause,
@@ -47,13 +50,13 @@ extension Report {
 
 extension StepReport {
     /// Each failure with the image that it belongs to; the step's own has no name.
-    var namedFailures: [(name: String, failure: FailureReport)] {
+    func namedFailures(ofComparisons: Bool) -> [(name: String, failure: FailureReport)] {
         var result: [(name: String, failure: FailureReport)] = []
         if let error { result.append(("", error)) }
         for image in images {
             if let error = image.error { result.append((image.source, error)) }
         }
-        if let comparison {
+        if ofComparisons, let comparison {
             result += zip(comparison.differences, comparison.failures).map { ($0.name, $1) }
         }
         return result

@@ -31,7 +31,7 @@ extension Report {
             \(repositorySection)
             \(slowestSection)
             </main>
-            <footer>Lifeboat · report of \(Figures.instant(began)) · exit code \(Int(exitCode))</footer>
+            <footer>Lifeboat · report of \(moment) · exit code \(Int(exitCode))</footer>
             </body>
             </html>
 
@@ -39,12 +39,19 @@ extension Report {
         return page.markup
     }
 
+    /// `2026-11-21 00:22:07 UTC`.
+    private var moment: String {
+        Figures.instant(began).prefix(19).split(separator: "T").joined(separator: " ") + " UTC"
+    }
+
     private var images: [ImageReport] { steps.flatMap(\.images) }
     private var failureCount: Int { steps.reduce(0) { $0 + $1.failures.count } }
 
     private var verdict: String {
         if failureCount == 0 { return "all of it worked" }
-        return exitCode == 3 ? "\(Figures.count(failureCount, "failure")), the rest is done" : "failed"
+        let done = images.count { $0.outcome != .failed }
+        return Figures.count(failureCount, "failure")
+            + (done > 0 ? "; \(Figures.count(done, "image")) \(done == 1 ? "is" : "are") right" : "")
     }
 
     private var header: HTML {
@@ -54,7 +61,7 @@ extension Report {
             <p class="kind">Lifeboat run</p>
             <h1>\(name)</h1>
             <p class="verdict \(state)"><span aria-hidden="true">\(failureCount == 0 ? "✓" : "!")</span> \(verdict)</p>
-            <p class="when"><time>\(Figures.instant(began))</time> · \(Figures.time(seconds)) · \
+            <p class="when"><time datetime="\(Figures.instant(began))">\(moment)</time> · \(Figures.time(seconds)) · \
             \(Figures.count(steps.count, "step"))</p>
             </header>
             """
@@ -62,22 +69,25 @@ extension Report {
 
     private var totals: HTML {
         let copied = steps.filter { $0.kind != .verify }
+        let verified = steps.filter { $0.kind == .verify }
         let images = copied.flatMap(\.images)
-        let moved = steps.reduce(0) { $0 + $1.bytesMoved }
         let requests = steps.reduce(0) { $0 + $1.requests.values.reduce(0, +) }
         let retries = self.images.reduce(0) { $0 + $1.retries }
-        let shared = images.reduce(0) { $0 + $1.bytesShared }
-        let trusted = copied.reduce(0) { $0 + $1.bytesTrusted }
-        let tiles: [HTML] = [
-            tile("\(images.count { $0.outcome == .done })", "images moved"),
-            tile("\(images.count { $0.outcome == .alreadyThere })", "already there"),
-            tile("\(failureCount)", "failures", state: failureCount == 0 ? "" : "bad"),
-            tile(Figures.bytes(moved), "read from sources"),
-            tile(Figures.bytes(shared), "saved by sharing"),
-            tile(Figures.bytes(trusted), "held by targets, by their word"),
-            tile("\(requests)", "requests"),
-            tile("\(retries)", "tried again"),
-        ]
+        var tiles: [HTML] = []
+        if !copied.isEmpty {
+            tiles += [
+                tile("\(images.count { $0.outcome == .done })", "images moved"),
+                tile("\(images.count { $0.outcome == .alreadyThere })", "images already there"),
+                tile(Figures.bytes(copied.reduce(0) { $0 + $1.bytesMoved }), "read from sources"),
+                tile(Figures.bytes(images.reduce(0) { $0 + $1.bytesShared }), "saved by sharing"),
+                tile(Figures.bytes(copied.reduce(0) { $0 + $1.bytesTrusted }), "held by targets, by their word"),
+            ]
+        }
+        if !verified.isEmpty || copied.isEmpty {
+            tiles.append(tile(Figures.bytes(verified.reduce(0) { $0 + $1.bytesMoved }), "read to verify"))
+        }
+        tiles.append(tile("\(requests)", retries == 0 ? "requests" : "requests, \(retries) things tried again"))
+        tiles.append(tile("\(failureCount)", "failures", state: failureCount == 0 ? "" : "bad"))
         return "<section class=\"tiles\" aria-label=\"Totals\">\(tiles)</section>"
     }
 
@@ -161,7 +171,8 @@ extension Report {
     // MARK: Failures
 
     private var failureSection: HTML {
-        let groups = failureGroups
+        // What a comparison found stands in its certificate.
+        let groups = failureGroups(ofComparisons: false)
         guard !groups.isEmpty else { return "" }
         let parts = groups.map { group -> HTML in
             let hint: HTML = group.advice.map { "<p class=\"hint\"><b>try</b> \($0)</p>" } ?? ""

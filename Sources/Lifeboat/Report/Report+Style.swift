@@ -32,7 +32,7 @@ extension Report {
         .verdict.bad { color: var(--bad); background: var(--bad-ground); }
         .verdict.partial { color: var(--partial); background: var(--partial-ground); }
         .when, .note, .legend, .bars span { color: var(--soft); font-size: .9rem; }
-        .tiles { display: grid; grid-template-columns: repeat(4, 1fr); gap: 1px; padding: 0; overflow: hidden;
+        .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 1px; padding: 0; overflow: hidden;
           background: var(--line); }
         .tile { background: var(--card); padding: 1rem 1.25rem; }
         .tile b { display: block; font-size: 1.5rem; line-height: 1.25; font-variant-numeric: tabular-nums;
@@ -59,6 +59,7 @@ extension Report {
         table { width: 100%; border-collapse: collapse; font-size: .95rem; }
         th { text-align: left; color: var(--soft); font-size: .8rem; font-weight: 500; }
         th, td { padding: .5rem .75rem .5rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+        th:first-child, td:first-child { min-width: 13rem; }
         tr:last-child td { border-bottom: 0; }
         .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; padding-right: 0;
           padding-left: .75rem; }
@@ -74,7 +75,7 @@ extension Report {
         i.nothing { width: 100%; height: 2px; align-self: center; background: var(--line); }
         @media (max-width: 40rem) {
           main { padding-top: 1.5rem; }
-          .tiles { grid-template-columns: repeat(2, 1fr); }
+          .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
           .tile { padding: .8rem 1rem; }
           section { padding: 1rem; }
           dl div { grid-template-columns: 1fr; gap: 0; }

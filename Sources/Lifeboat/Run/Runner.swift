@@ -276,9 +276,11 @@ extension StepReport {
 }
 
 extension StepReport {
+    /// A file that is read as a whole is one entry of the report: sound, it stands for all the images in it.
     fileprivate mutating func noteReread() {
-        let reread = Comparison.Reread(images: count(.done), bytes: bytesMoved)
-        comparison?.reread = reread
+        guard let comparison else { return }
+        let images = count(.failed) == 0 ? comparison.comparedCount : count(.done)
+        self.comparison?.reread = Comparison.Reread(images: images, bytes: bytesMoved)
     }
 }
 

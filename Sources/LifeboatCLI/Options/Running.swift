@@ -17,7 +17,7 @@ func run(
     try await html?.write(report.html)
     try Task.checkCancellation()
     let answer = answersOnStandardOutput ? Terminal.answer : Terminal.story
-    if output.json { answer(report.json.indented) } else { answer(Summary.text(of: report)) }
+    if output.json { answer(report.json.indented) } else if !report.steps.isEmpty { answer(Summary.text(of: report)) }
     if report.exitCode != 0 {
         if output.json { for failure in report.steps.compactMap(\.error) { Terminal.story(failure.words) } }
         throw ExitCode(report.exitCode)
