@@ -254,7 +254,10 @@ extension Report {
     // MARK: Slowest images
 
     private var slowestSection: HTML {
-        let slowest = images.filter { $0.seconds > 0 }.sorted { $0.seconds > $1.seconds }.prefix(Report.imageRows)
+        let copied = steps.filter { $0.kind != .verify }
+        let slowest = (copied.isEmpty ? steps : copied).flatMap(\.images).filter { $0.seconds > 0 }.sorted {
+            $0.seconds > $1.seconds
+        }.prefix(Report.imageRows)
         guard !slowest.isEmpty else { return "" }
         let rows = slowest.map { image -> HTML in
             """

@@ -32,9 +32,8 @@ extension Report {
         .verdict.bad { color: var(--bad); background: var(--bad-ground); }
         .verdict.partial { color: var(--partial); background: var(--partial-ground); }
         .when, .note, .legend, .bars span { color: var(--soft); font-size: .9rem; }
-        .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 1px; padding: 0; overflow: hidden;
-          background: var(--line); }
-        .tile { background: var(--card); padding: 1rem 1.25rem; }
+        .tiles { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); padding: 0; overflow: hidden; }
+        .tile { padding: 1rem 1.25rem; box-shadow: 0 0 0 1px var(--line); }
         .tile b { display: block; font-size: 1.5rem; line-height: 1.25; font-variant-numeric: tabular-nums;
           letter-spacing: -.02em; }
         .tile span { color: var(--soft); font-size: .85rem; }
