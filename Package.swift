@@ -21,6 +21,7 @@ let package = Package(
         .library(name: "OCIArchive", targets: ["OCIArchive"]),
         .library(name: "OCIServer", targets: ["OCIServer"]),
         .library(name: "Lifeboat", targets: ["Lifeboat"]),
+        .library(name: "LifeboatCatalog", targets: ["LifeboatCatalog"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -29,6 +30,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -69,10 +71,14 @@ let package = Package(
             name: "Lifeboat",
             dependencies: ["OCI", "OCIRegistry", "OCIArchive", nioCore, logging, "Yams"],
             swiftSettings: strict),
+        .target(
+            name: "LifeboatCatalog",
+            dependencies: ["Lifeboat", "OCI", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict),
         .executableTarget(
             name: "LifeboatCLI",
             dependencies: [
-                "Lifeboat", "OCIServer", logging,
+                "Lifeboat", "LifeboatCatalog", "OCIServer", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -98,6 +104,9 @@ let package = Package(
         .testTarget(
             name: "OCIServerTests", dependencies: ["OCIServer", "OCIRegistry", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "LifeboatTests", dependencies: ["Lifeboat", "TestSupport", "Yams"], swiftSettings: strict),
+        .testTarget(
+            name: "LifeboatCatalogTests", dependencies: ["LifeboatCatalog", "Lifeboat", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "LifeboatCLITests", dependencies: ["Lifeboat", "LifeboatCLI", "TestSupport"], swiftSettings: strict),
     ]

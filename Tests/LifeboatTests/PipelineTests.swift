@@ -102,7 +102,7 @@ import Testing
         ),
         (
             "steps:\n  - {import: {from: old, to: new, overwrite: maybe}}",
-            "folder/p.yaml:8:46: steps[0].import.overwrite: 'maybe' is not known, want one of never, always"
+            "folder/p.yaml:8:46: steps[0].import.overwrite: 'maybe' is not known, want one of never, ours, always"
         ),
         ("steps: []", "folder/p.yaml:7:8: steps: want a list of steps, got an empty one"),
         ("", "folder/p.yaml:1:1: steps: missing, want a list of steps"),
@@ -161,10 +161,13 @@ import Testing
         #expect(!names.isEmpty)
         for name in names {
             let bytes = [UInt8](try Data(contentsOf: folder.appendingPathComponent(name)))
-            let variables = Dictionary(
-                String(decoding: bytes, as: UTF8.self).matches(of: /\$([A-Z_]+)/).map {
-                    (String($0.1), $0.1.contains("ARCHIVE") ? "x.tar" : "registry.example.com")
-                }, uniquingKeysWith: { first, _ in first })
+            var variables: [String: String] = [:]
+            for word in String(decoding: bytes, as: UTF8.self).split(whereSeparator: {
+                !($0.isLetter || $0 == "_" || $0 == "$")
+            })
+            where word.hasPrefix("$") {
+                variables[String(word.dropFirst())] = word.contains("ARCHIVE") ? "x.tar" : "registry.example.com"
+            }
             #expect(throws: Never.self, "\(name)") { try Pipeline(parsing: bytes, file: name, variables: variables) }
         }
     }

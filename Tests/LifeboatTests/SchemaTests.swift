@@ -10,11 +10,10 @@ import Yams
 @Suite struct SchemaTests {
     /// Keys of the grammar that the parser does not read yet.
     private static let awaited: [String: Set<String>] = [
-        "definition": ["inputs", "state", "window", "retries"],
+        "definition": ["inputs", "window", "retries"],
         "store": ["keep", "credentials", "plainHTTP", "tls", "limits", "timeouts", "retries"],
         "rule": ["list", "kubernetes"],
         "tags": ["semver", "newest", "by"],
-        "copy": ["rename", "retag"],
     ]
 
     @Test func `the schema and the parser know the same keys`() throws {

@@ -20,7 +20,7 @@ import Testing
             .plan([Planner.Source(store: source, selection: selection)])
         var retry = RetryPolicy()
         retry.firstDelay = .milliseconds(1)
-        let outcome = try await Transfer(target: target, spool: spool, surroundings: surroundings, retry: retry).run(
+        let outcome = try await Transfer(targets: [target], spool: spool, surroundings: surroundings, retry: retry).run(
             plan)
         return (plan, outcome)
     }

@@ -7,6 +7,8 @@ import Yams
 public struct Pipeline: Sendable {
     public var name: String
     public var steps: [Step]
+    /// The folder of what outlives a run; nil for the user's.
+    public var state: String?
 
     /// Reads a definition from a file.
     ///

@@ -32,32 +32,66 @@ extension PipelineParser {
             let to = required("to", in: members, of: node, key: key)
         else { return nil }
         let source = storeNamed(from, key: key + ".from", in: stores)
-        let target = storeNamed(to, key: key + ".to", in: stores)
+        let targets = self.targets(to, key: key + ".to", kind: kind, source: source, in: stores)
         let selection = members["images"].map { self.selection($0, key: key + ".images") } ?? images ?? .all
         let overwrite: Overwrite? = members["overwrite"].flatMap { reader.choice($0, key: key + ".overwrite") }
         let onError: OnError? = members["onError"].flatMap { reader.choice($0, key: key + ".onError") }
-        let force = members["force"].flatMap { reader.flag($0, key: key + ".force") } ?? false
-        var prefix =
-            members["prefix"].flatMap { reader.value($0, key: key + ".prefix") { try RepositoryName($0) } }?.description
-            ?? ""
-        guard let source, let target else { return nil }
-        if source == target {
-            reader.fault("from and to are the same store", at: to, key: key + ".to")
+        let force = members["force"].flatMap { reader.flag($0, key: key + ".force") }
+        let naming = naming(members, key: key)
+        let writesArchive = targets.contains { if case .archive = $0 { true } else { false } }
+        if let node = members["overwrite"] {
+            if writesArchive {
+                reader.fault(
+                    "an archive is written whole; force: true replaces one that holds something else", at: node,
+                    key: key + ".overwrite")
+            } else if kind == .export, overwrite == .ours {
+                reader.fault("ours is for registries, want never or always", at: node, key: key + ".overwrite")
+            }
         }
-        switch (kind, target) {
-        case (.export, .registry):
+        if let node = members["force"], !targets.isEmpty, !writesArchive {
             reader.fault(
-                "export writes an archive or a layout, this store is a registry; use import", at: to, key: key + ".to")
-        case (.import, .archive), (.import, .layout):
-            reader.fault(
-                "import writes to a registry, this store is a file or folder; use export", at: to, key: key + ".to")
-        default: break
+                "force replaces archives, and there is none in to; use overwrite", at: node, key: key + ".force")
         }
-        if case .registry(_, let path) = target, !path.isEmpty { prefix = prefix.isEmpty ? path : path + "/" + prefix }
+        guard let source, !targets.isEmpty else { return nil }
         let step = CopyStep(
-            kind: kind, sources: [SourceDefinition(store: source, selection: selection)], target: target,
-            naming: Naming(prefix: prefix), overwrite: overwrite ?? .never, replacesFile: force)
+            kind: kind, sources: [SourceDefinition(store: source, selection: selection)],
+            targets: targets.map { CopyTarget(store: $0, naming: naming.under($0)) }, overwrite: overwrite ?? .never,
+            replacesFile: force ?? false)
         return Step(name: name, work: .copy(step), onError: onError ?? .stop)
+    }
+
+    /// One store or a list of them.
+    private func targets(
+        _ node: Node, key: String, kind: StepReport.Kind, source: StoreDefinition?, in stores: [String: StoreDefinition]
+    ) -> [StoreDefinition] {
+        var places: [(node: Node, key: String)] = [(node, key)]
+        if case .sequence(let items) = node {
+            places = items.enumerated().map { ($1, "\(key)[\($0)]") }
+            if items.isEmpty { reader.fault("want the name of a store or a list of them", at: node, key: key) }
+        }
+        var targets: [StoreDefinition] = []
+        for place in places {
+            guard let target = storeNamed(place.node, key: place.key, in: stores) else { continue }
+            if source == target {
+                reader.fault("from and to are the same store", at: place.node, key: place.key)
+            }
+            if targets.contains(target) {
+                reader.fault("the same store stands twice in to", at: place.node, key: place.key)
+            }
+            switch (kind, target) {
+            case (.export, .registry):
+                reader.fault(
+                    "export writes an archive or a layout, this store is a registry; use import", at: place.node,
+                    key: place.key)
+            case (.import, .archive), (.import, .layout):
+                reader.fault(
+                    "import writes to a registry, this store is a file or folder; use export", at: place.node,
+                    key: place.key)
+            default: break
+            }
+            targets.append(target)
+        }
+        return targets
     }
 
     private func verify(
@@ -76,16 +110,20 @@ extension PipelineParser {
             if other == store {
                 reader.fault("store and against are the same store", at: against, key: key + ".against")
             }
-            var naming = Naming()
-            if case .registry(_, let prefix) = store { naming.prefix = prefix }
+            let naming = naming(members, key: key).under(store)
             // The list comes from what it should be, and is looked up in what it is.
             step = VerifyStep(
                 sources: [SourceDefinition(store: other, selection: selection)], against: store, naming: naming,
                 reread: deep ? .compared : nil)
         } else {
             if let node = members["deep"] {
+                reader.fault("goes with against: without it every byte is read anyway", at: node, key: key + ".deep")
+            }
+            for name in ["prefix", "rename", "retag"] {
+                guard let node = members[name] else { continue }
                 reader.fault(
-                    "goes with against: without it every byte is read anyway", at: node, key: key + ".deep")
+                    "says what images of against are called in store, and there is no against", at: node,
+                    key: key + "." + name)
             }
             step = VerifyStep(sources: [SourceDefinition(store: store, selection: selection)], against: nil)
         }

@@ -32,7 +32,7 @@ extension PipelineParser {
     }
 
     /// Relative paths are relative to the definition.
-    private func resolved(_ path: String) -> String {
+    func resolved(_ path: String) -> String {
         path.hasPrefix("/") || folder == "." ? path : folder + "/" + path
     }
 

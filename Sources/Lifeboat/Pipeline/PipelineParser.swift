@@ -45,6 +45,8 @@ struct PipelineParser {
             }
             steps.append(step)
         }
-        return Pipeline(name: name, steps: steps)
+        var pipeline = Pipeline(name: name, steps: steps)
+        pipeline.state = members["state"].flatMap { reader.text($0, key: "state") }.map(resolved)
+        return pipeline
     }
 }

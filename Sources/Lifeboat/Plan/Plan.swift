@@ -37,11 +37,21 @@ public struct PlanItem: Sendable {
     public var action: Action
     /// All that belongs to the image; nil where nothing has to be moved.
     public var graph: ImageGraph?
+    /// What a reader should know and that is no failure.
+    public var notes: [String] = []
+    /// Which of the step's targets it is for.
+    public var target = 0
+    /// How messages call that target.
+    public var targetStore = ""
+    /// What is done about a tag that points elsewhere.
+    public var overwrite = Overwrite.never
 
     /// What the target's tag will point to.
     public var root: Descriptor { graph?.root ?? source.descriptor }
 
     public var sourceName: String { store.name + "/" + source.name }
+
+    public var targetName: String { targetName(in: targetStore) }
 
     public func targetName(in target: String) -> String {
         target + "/" + targetRepository.description
@@ -52,5 +62,16 @@ public struct PlanItem: Sendable {
 /// An image that could not be planned, and why.
 public struct PlanFailure: Sendable {
     public var name: String
+    /// What it would have been called, if it is a target that is in the way.
+    public var target: String?
+    /// The one of several targets that lacks it then; nil for all of them.
+    public var targetNumber: Int?
     public var error: any Error
+
+    init(name: String, target: String? = nil, targetNumber: Int? = nil, error: any Error) {
+        self.name = name
+        self.target = target
+        self.targetNumber = targetNumber
+        self.error = error
+    }
 }

@@ -15,109 +15,178 @@ public struct Planner: Sendable {
         }
     }
 
-    public let target: any TargetStore
-    public let naming: Naming
-    public let overwrite: Overwrite
+    /// Where images go, and by which rules.
+    public struct Target: Sendable {
+        public var store: any TargetStore
+        public var naming: Naming
+        public var overwrite: Overwrite
+
+        public init(store: any TargetStore, naming: Naming, overwrite: Overwrite) {
+            self.store = store
+            self.naming = naming
+            self.overwrite = overwrite
+        }
+    }
+
+    public let targets: [Target]
     public let spool: ManifestSpool
+    /// What `overwrite: ours` asks.
+    public var written: (any WrittenTags)?
     public var concurrency = 16
     /// Names of the images that are planned, as reports call them; nil for all.
     public var only: Set<String>?
 
-    public init(target: any TargetStore, naming: Naming, overwrite: Overwrite, spool: ManifestSpool) {
-        self.target = target
-        self.naming = naming
-        self.overwrite = overwrite
+    public init(targets: [Target], spool: ManifestSpool) {
+        self.targets = targets
         self.spool = spool
     }
 
+    public init(target: any TargetStore, naming: Naming, overwrite: Overwrite, spool: ManifestSpool) {
+        self.init(targets: [Target(store: target, naming: naming, overwrite: overwrite)], spool: spool)
+    }
+
+    /// The images of all sources, at every target: target by target, each in the order of the sources.
     public func plan(_ sources: [Source]) async throws -> Plan {
         var plan = Plan()
-        var candidates: [Candidate] = []
+        var images: [Candidate] = []
         for source in sources {
             let outcome = try await Selector(store: source.store, concurrency: concurrency).select(source.selection)
             plan.failures += outcome.failures.map { PlanFailure(name: $0.name, error: $0.error) }
-            for selected in outcome.selected {
-                let (repository, tag) = try naming.target(for: selected.image)
-                candidates.append(
-                    Candidate(selected: selected, store: source.store, repository: repository, tag: tag))
-            }
+            images += outcome.selected.map { Candidate(selected: $0, store: source.store) }
         }
         if let only {
-            candidates.removeAll { !only.contains($0.name) }
+            images.removeAll { !only.contains($0.name) }
             plan.failures.removeAll { !only.contains($0.name) }
         }
-        candidates = try unique(candidates)
-        let results = try await map(candidates, limit: concurrency) { candidate -> Result<PlanItem, any Error> in
-            do {
-                return .success(try await item(for: candidate))
-            } catch let error as any Failure where error.kind != .internal && error.kind != .local {
-                return .failure(error)
+        var names: [Int: [(target: Int, name: Name)]] = [:]
+        for (number, target) in targets.enumerated() {
+            for (image, name) in try self.names(of: images, at: target) {
+                names[image, default: []].append((number, name))
             }
         }
-        for (candidate, result) in zip(candidates, results) {
-            switch result {
-            case .success(let item): plan.items.append(item)
-            case .failure(let error): plan.failures.append(PlanFailure(name: candidate.name, error: error))
-            }
+        let planned = try await map(Array(images.enumerated()), limit: concurrency) { [names] number, image in
+            try await items(for: image, names[number] ?? [])
         }
+        for result in planned { plan.failures += result.failures }
+        for number in targets.indices { plan.items += planned.compactMap { result in result.items[number] } }
         return plan
     }
 
     private struct Candidate: Sendable {
         var selected: Selector.Selected
         var store: any SourceStore
-        var repository: RepositoryName
-        var tag: Tag?
 
-        var name: String { store.name + "/" + selected.image.name }
-        /// What the target will call it.
-        var key: String { "\(repository)\(tag.map { ":\($0)" } ?? "@\(selected.image.descriptor.digest)")" }
+        var image: NamedImage { selected.image }
+        var name: String { store.name + "/" + image.name }
     }
 
-    /// The same image asked for twice is one; two images that want one name are an error.
-    private func unique(_ candidates: [Candidate]) throws -> [Candidate] {
+    /// What a target will call an image.
+    private struct Name: Sendable {
+        var repository: RepositoryName
+        var tag: Tag?
+    }
+
+    /// What a target will call the images, by number. The same image asked for twice is one; two images that want one
+    /// name are an error.
+    private func names(of images: [Candidate], at target: Target) throws -> [(image: Int, name: Name)] {
         var byKey: [String: Candidate] = [:]
-        var result: [Candidate] = []
-        for candidate in candidates {
-            let key =
-                target is any PlannedTarget
-                ? (candidate.selected.image.registry ?? "") + "/" + candidate.key : candidate.key
+        var result: [(image: Int, name: Name)] = []
+        for (number, candidate) in images.enumerated() {
+            let image = candidate.image
+            let name: Name
+            do {
+                let (repository, tag) = try target.naming.target(for: image)
+                name = Name(repository: repository, tag: tag)
+            } catch let error as any Failure {
+                throw LifeboatError(
+                    .policy, "\(candidate.name) gets no name at \(target.store.name): \(error.description)",
+                    advice: "change prefix, rename or retag, or leave the image out")
+            }
+            let shownKey = "\(name.repository)\(name.tag.map { ":\($0)" } ?? "@\(image.descriptor.digest)")"
+            // An archive tells images by their registry too.
+            let key = target.store is any PlannedTarget ? (image.registry ?? "") + "/" + shownKey : shownKey
             if let other = byKey[key] {
-                guard other.selected.image.descriptor.digest == candidate.selected.image.descriptor.digest else {
+                guard other.image.descriptor.digest == image.descriptor.digest else {
                     throw LifeboatError(
                         .policy,
-                        "\(other.name) and \(candidate.name) would both become \(candidate.key) at \(target.name), "
+                        "\(other.name) and \(candidate.name) would both become \(shownKey) at \(target.store.name), "
                             + "with different digests",
                         advice: "import them into different prefixes")
                 }
                 continue
             }
             byKey[key] = candidate
-            result.append(candidate)
+            result.append((number, name))
         }
         return result
     }
 
-    private func item(for candidate: Candidate) async throws -> PlanItem {
-        let image = candidate.selected.image
+    /// One image at all targets.
+    private struct Planned: Sendable {
+        var items: [Int: PlanItem] = [:]
+        var failures: [PlanFailure] = []
+    }
+
+    private func items(for candidate: Candidate, _ names: [(target: Int, name: Name)]) async throws -> Planned {
+        var planned = Planned()
+        // What one target needs of the manifests is read once for all of them.
+        var graph: ImageGraph?
+        for (number, name) in names {
+            var item = PlanItem(
+                source: candidate.image, store: candidate.store, targetRepository: name.repository,
+                targetTag: name.tag, action: .copy, graph: nil)
+            item.target = number
+            item.targetStore = targets[number].store.name
+            item.overwrite = targets[number].overwrite
+            do {
+                planned.items[number] = try await self.item(item, for: candidate, graph: &graph)
+            } catch let error as any Failure where error.kind != .internal && error.kind != .local {
+                planned.failures.append(
+                    targets.count > 1
+                        ? PlanFailure(name: candidate.name, target: item.targetName, targetNumber: number, error: error)
+                        : PlanFailure(name: candidate.name, error: error))
+            }
+        }
+        return planned
+    }
+
+    private func item(_ item: PlanItem, for candidate: Candidate, graph: inout ImageGraph?) async throws -> PlanItem {
+        var item = item
+        let image = candidate.image
         let rule = candidate.selected.rule
-        var item = PlanItem(
-            source: image, store: candidate.store, targetRepository: candidate.repository, targetTag: candidate.tag,
-            action: .copy, graph: nil)
+        let target = targets[item.target]
         let source = try await candidate.store.source(image.repository)
         let reader = SpooledReader(source: source, spool: spool)
         // With one platform chosen the root is another manifest, which only the graph tells.
-        if rule.platforms.count == 1 { item.graph = try await graph(image, rule, reader) }
-        item.action = try await action(for: item)
-        if item.action == .alreadyThere, rule.referrers, try await lacksReferrers(item, source: source) {
+        if rule.platforms.count == 1, graph == nil { graph = try await self.graph(image, rule, reader) }
+        item.graph = graph
+        item.action = try await action(for: item, at: target)
+        if item.action == .alreadyThere, rule.referrers, try await lacksReferrers(item, source: source, at: target) {
             item.action = .copy
         }
         if item.action == .alreadyThere {
+            // The digest of what is there; its parts need not be moved.
+            item.source.descriptor = item.root
             item.graph = nil
         } else if item.graph == nil {
-            item.graph = try await graph(image, rule, reader)
+            graph = try await self.graph(image, rule, reader)
+            item.graph = graph
+        }
+        if let subject = item.graph?.subject, candidate.store is any ImageCatalog,
+            try await !holds(subject, source)
+        {
+            item.notes.append("it refers to \(subject), its subject is not there")
         }
         return item
+    }
+
+    private func holds(_ manifest: Digest, _ source: any ImageSource) async throws -> Bool {
+        do {
+            _ = try await source.resolve(.digest(manifest))
+            return true
+        } catch let error as any Failure where error.kind == .notFound {
+            return false
+        }
     }
 
     private func graph(_ image: NamedImage, _ rule: SelectionRule, _ reader: SpooledReader) async throws -> ImageGraph {
@@ -125,27 +194,34 @@ public struct Planner: Sendable {
             image.descriptor, platforms: rule.platforms, referrers: rule.referrers, from: reader)
     }
 
-    private func action(for item: PlanItem) async throws -> PlanItem.Action {
-        guard !(target is any PlannedTarget) else { return .copy }
-        let repository = try await target.target(item.targetRepository)
+    private func action(for item: PlanItem, at target: Target) async throws -> PlanItem.Action {
+        guard !(target.store is any PlannedTarget) else { return .copy }
+        let repository = try await target.store.target(item.targetRepository)
         let reference: TagOrDigest = item.targetTag.map { .tag($0) } ?? .digest(item.root.digest)
         guard let present = try await repository.find(reference) else { return .copy }
         if present.digest == item.root.digest { return .alreadyThere }
         // A list of referrers is no version: both sides' entries are kept, by the target's `list`.
         if item.targetTag?.listsReferrers ?? false { return .copy }
-        switch overwrite {
+        switch target.overwrite {
         case .always: return .replace(present.digest)
+        case .ours:
+            guard let written else {
+                throw LifeboatError(
+                    .policy, "overwrite is ours, and nothing remembers what was written to \(target.store.name)")
+            }
+            try await written.checkOurs(item, present: present.digest, registry: target.store.name)
+            return .replace(present.digest)
         case .never:
             throw LifeboatError(
                 .conflict,
-                "\(item.targetName(in: target.name)) points to \(present.digest), want \(item.root.digest)",
+                "\(item.targetName) points to \(present.digest), want \(item.root.digest)",
                 advice: "--overwrite always (overwrite: always) moves the tag; nothing was changed")
         }
     }
 
     /// Whether the source knows a signature or SBOM of the image that the target does not hold.
-    private func lacksReferrers(_ item: PlanItem, source: any ImageSource) async throws -> Bool {
-        let repository = try await target.target(item.targetRepository)
+    private func lacksReferrers(_ item: PlanItem, source: any ImageSource, at target: Target) async throws -> Bool {
+        let repository = try await target.store.target(item.targetRepository)
         for referrer in try await source.referrers(of: item.root.digest)
         where try await repository.find(.digest(referrer.digest)) == nil {
             return true
@@ -158,24 +234,7 @@ public struct Planner: Sendable {
 public enum Overwrite: String, Sendable, CaseIterable {
     /// It is a conflict, and nothing is changed.
     case never
+    /// It is moved only if it still points to what Lifeboat last wrote there; else it is a conflict.
+    case ours
     case always
-}
-
-/// What images are called at the target.
-public struct Naming: Sendable {
-    /// Put before every repository, without a slash at its end; empty for none.
-    public var prefix: String
-    /// The one name for the one image, whatever it was called.
-    public var exact: Reference?
-
-    public init(prefix: String = "", exact: Reference? = nil) {
-        self.prefix = prefix
-        self.exact = exact
-    }
-
-    func target(for image: NamedImage) throws -> (RepositoryName, Tag?) {
-        if let exact { return (exact.repository, exact.tag ?? (exact.digest == nil ? .latest : nil)) }
-        if prefix.isEmpty { return (image.repository, image.tag) }
-        return (try RepositoryName(prefix + "/" + image.repository.description), image.tag)
-    }
 }

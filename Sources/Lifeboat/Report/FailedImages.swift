@@ -52,9 +52,13 @@ public struct FailedImages: Sendable {
             }
             seen.insert(name)
             let names = images.filter { $0["outcome"] == .string("failed") }.compactMap { $0["source"]?.stringValue }
-            var isDifferent = false
-            if case .array(let differences)? = step["comparison"]?["differences"] { isDifferent = !differences.isEmpty }
-            if step["error"] != nil || isDifferent || step["kind"] != .string("import") && !names.isEmpty {
+            var isWhole = false
+            // A target that was lost has no images of its own in the report.
+            if case .array(let targets)? = step["targets"] { isWhole = targets.contains { $0["error"] != nil } }
+            if case .array(let differences)? = step["comparison"]?["differences"] {
+                isWhole = isWhole || !differences.isEmpty
+            }
+            if step["error"] != nil || isWhole || step["kind"] != .string("import") && !names.isEmpty {
                 // A file is written whole or not at all, and a comparison is one statement about all of its images.
                 failed[name] = .some(nil)
             } else if !names.isEmpty {

@@ -53,6 +53,7 @@ extension StepReport {
     func namedFailures(ofComparisons: Bool) -> [(name: String, failure: FailureReport)] {
         var result: [(name: String, failure: FailureReport)] = []
         if let error { result.append(("", error)) }
+        result += targets.compactMap { target in target.error.map { (target.target, $0) } }
         for image in images {
             if let error = image.error { result.append((image.source, error)) }
         }

@@ -26,8 +26,24 @@ extension StepReport {
         ]
         if let archive { members["archive"] = .string(archive) }
         if let error { members["error"] = error.json }
+        if !targets.isEmpty { members["targets"] = .array(targets.map(\.json)) }
         if let comparison { members["comparison"] = comparison.json }
         if !notes.isEmpty { members["notes"] = .array(notes.map { .string($0) }) }
+        return .object(members)
+    }
+}
+
+extension TargetReport {
+    var json: JSONValue {
+        var members: [String: JSONValue] = [
+            "target": .string(target), "bytesTrusted": .number(bytesTrusted),
+            "totals": .object([
+                "done": .number(Int64(done)), "alreadyThere": .number(Int64(alreadyThere)),
+                "failed": .number(Int64(failed)),
+            ]),
+        ]
+        if let archive { members["archive"] = .string(archive) }
+        if let error { members["error"] = error.json }
         return .object(members)
     }
 }

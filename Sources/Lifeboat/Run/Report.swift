@@ -48,6 +48,8 @@ public struct StepReport: Sendable {
     public var bytesTrusted: Int64 = 0
     /// Requests by kind, all registries together.
     public var requests: [String: Int] = [:]
+    /// Each target by itself, where there are several.
+    public var targets: [TargetReport] = []
 
     public init(name: String, kind: Kind, source: String, target: String) {
         self.name = name
@@ -57,10 +59,29 @@ public struct StepReport: Sendable {
     }
 
     public var failures: [FailureReport] {
-        (error.map { [$0] } ?? []) + images.compactMap(\.error) + (comparison?.failures ?? [])
+        (error.map { [$0] } ?? []) + targets.compactMap(\.error) + images.compactMap(\.error)
+            + (comparison?.failures ?? [])
     }
 
     public func count(_ outcome: ImageReport.Outcome) -> Int { images.count { $0.outcome == outcome } }
+}
+
+/// One of several targets of a step.
+public struct TargetReport: Sendable {
+    public var target: String
+    public var done = 0
+    public var alreadyThere = 0
+    public var failed = 0
+    /// Bytes of blobs, each once, that were not sent because the target said that it held them.
+    public var bytesTrusted: Int64 = 0
+    /// The digest of the contents of an archive that was written.
+    public var archive: String?
+    /// What ended the work at this target, while it went on at the others.
+    public var error: FailureReport?
+
+    public init(target: String) {
+        self.target = target
+    }
 }
 
 public struct ImageReport: Sendable {

@@ -18,6 +18,8 @@ public struct RunEnvironment: Sendable {
     public var retry = RetryPolicy()
     /// The repository of images in archives that name only a tag.
     public var defaultRepository: RepositoryName?
+    /// What `overwrite: ours` asks, and what is told of every tag that an import writes; nil to remember nothing.
+    public var writtenTags: (any WrittenTags)?
 
     public init(
         fileSystem: any FileSystem, surroundings: Surroundings, registries: RegistryOptions, logger: Logger,

@@ -16,8 +16,9 @@ public struct Runner: Sendable {
         var report = Report(name: name)
         report.began = environment.surroundings.now()
         let began = ContinuousClock.now
+        let runID = environment.surroundings.id()
         for (number, step) in steps.enumerated() {
-            let result = await run(step)
+            let result = await run(step, runID)
             report.steps.append(result)
             if !result.failures.isEmpty, step.onError == .stop, number + 1 < steps.count {
                 let left = steps[(number + 1)...].map(\.name).joined(separator: ", ")
@@ -35,12 +36,13 @@ public struct Runner: Sendable {
     /// - Throws: what planning throws.
     public func plan(_ step: CopyStep) async throws -> Plan {
         try await withStores(environment) { stores in
-            let target = try await stores.target(step.target, replacesFile: step.replacesFile, origin: step.origin)
-            return try await plan(step, to: target, stores: stores, spool: spool())
+            var targets: [Planner.Target] = []
+            for target in step.targets { targets.append(try await open(target, of: step, stores)) }
+            return try await plan(step, to: targets, stores: stores, spool: spool())
         }
     }
 
-    private func run(_ step: Step) async -> StepReport {
+    private func run(_ step: Step, _ runID: String) async -> StepReport {
         let began = ContinuousClock.now
         var report: StepReport
         switch step.work {
@@ -48,7 +50,7 @@ public struct Runner: Sendable {
             report = StepReport(
                 name: step.name, kind: copy.kind,
                 source: copy.sources.map(\.store.description).uniqued().joined(separator: ", "),
-                target: copy.target.description)
+                target: copy.targetNames)
         case .verify(let verify):
             report = StepReport(
                 name: step.name, kind: .verify,
@@ -61,7 +63,7 @@ public struct Runner: Sendable {
                 var result: StepReport
                 switch step.work {
                 case .copy(let copy):
-                    result = try await run(copy, onError: step.onError, only: step.only, report, stores)
+                    result = try await run(copy, onError: step.onError, only: step.only, runID: runID, report, stores)
                 case .verify(let verify): result = try await run(verify, report, stores)
                 }
                 result.requests = await stores.requestCounts()
@@ -78,8 +80,14 @@ public struct Runner: Sendable {
         ManifestSpool(fileSystem: environment.fileSystem, folder: environment.workFolder)
     }
 
+    private func open(_ target: CopyTarget, of step: CopyStep, _ stores: OpenStores) async throws -> Planner.Target {
+        Planner.Target(
+            store: try await stores.target(target.store, replacesFile: step.replacesFile, origin: step.origin),
+            naming: target.naming, overwrite: step.overwrite)
+    }
+
     private func plan(
-        _ step: CopyStep, to target: any TargetStore, stores: OpenStores, spool: ManifestSpool,
+        _ step: CopyStep, to targets: [Planner.Target], stores: OpenStores, spool: ManifestSpool,
         only: Set<String>? = nil
     ) async throws -> Plan {
         var sources: [Planner.Source] = []
@@ -91,7 +99,8 @@ public struct Runner: Sendable {
                 .usage, "a compressed archive or a pipe is read once, in its order: it has to be the only source",
                 advice: "import them one after the other")
         }
-        var planner = Planner(target: target, naming: step.naming, overwrite: step.overwrite, spool: spool)
+        var planner = Planner(targets: targets, spool: spool)
+        planner.written = environment.writtenTags
         planner.only = only
         return try await planner.plan(sources)
     }
@@ -99,47 +108,69 @@ public struct Runner: Sendable {
     // MARK: Copy
 
     private func run(
-        _ step: CopyStep, onError: OnError, only: Set<String>?, _ report: StepReport, _ stores: OpenStores
+        _ step: CopyStep, onError: OnError, only: Set<String>?, runID: String, _ report: StepReport,
+        _ stores: OpenStores
     ) async throws -> StepReport {
         var report = report
-        let target = try await stores.target(step.target, replacesFile: step.replacesFile, origin: step.origin)
+        var targets: [Planner.Target] = []
+        var lost: [TargetReport] = []
+        for target in step.targets {
+            do {
+                targets.append(try await open(target, of: step, stores))
+            } catch  where step.targets.count > 1 && !(error is CancellationError) {
+                lost.append(TargetReport(target: target.store.description, error: FailureReport(error)))
+            }
+        }
+        if targets.isEmpty {
+            report.targets = lost
+            return report
+        }
         let spool = spool()
-        let plan = try await plan(step, to: target, stores: stores, spool: spool, only: only)
+        let plan = try await plan(step, to: targets, stores: stores, spool: spool, only: only)
         let toMove = plan.items.count { $0.action != .alreadyThere }
         observe(.planned(images: toMove, alreadyThere: plan.items.count - toMove, bytes: plan.bytes))
         for failure in plan.failures {
-            var image = ImageReport(source: failure.name, target: "", digest: nil, outcome: .failed)
-            image.error = FailureReport(
-                failure.error, among: [target.name] + step.sources.map(\.store.description))
-            report.images.append(image)
-            observe(.imageEnded(image))
+            add(failure, to: &report, among: targets.map(\.store.name) + step.sources.map(\.store.description))
         }
         for item in plan.items where item.action == .alreadyThere {
             let image = ImageReport(
-                source: item.sourceName, target: item.targetName(in: target.name), digest: item.root.digest,
-                outcome: .alreadyThere)
+                source: item.sourceName, target: item.targetName, digest: item.root.digest, outcome: .alreadyThere)
             report.images.append(image)
             observe(.imageEnded(image))
         }
-        if target is any PlannedTarget {
-            if let failure = plan.failures.first, onError == .stop {
-                report.notes.append(
-                    "\(target.name) was not written, since an image is missing from it: \(FailureReport(failure.error).message)"
-                )
-                return report
-            }
-            guard toMove > 0 else { return report }
+        if targets[0].store is any PlannedTarget, let failure = plan.failures.first, onError == .stop {
+            let names = targets.map(\.store.name).joined(separator: ", ")
+            report.notes.append(
+                "\(names) was not written, since an image is missing from it: \(FailureReport(failure.error).message)")
+            return report
         }
+        guard toMove > 0 || !(targets[0].store is any PlannedTarget) else { return report }
         let transfer = Transfer(
-            target: target, spool: spool, surroundings: environment.surroundings, retry: environment.retry,
-            concurrency: environment.concurrency, observe: observe)
+            targets: targets.map(\.store), spool: spool, surroundings: environment.surroundings,
+            retry: environment.retry, concurrency: environment.concurrency,
+            written: step.kind == .export ? nil : environment.writtenTags, runID: runID, observe: observe)
         let outcome = try await transfer.run(plan)
         report.images += outcome.reports
         report.bytesMoved = outcome.bytesMoved
-        report.bytesTrusted = outcome.bytesTrusted
-        report.archive = outcome.archive?.description
+        report.bytesTrusted = outcome.targets.reduce(0) { $0 + $1.bytesTrusted }
+        report.notes += outcome.notes
+        if step.targets.count > 1 {
+            report.targets =
+                zip(targets.indices, outcome.targets).map { number, outcome in
+                    TargetReport(targets[number].store.name, number, plan, outcome)
+                } + lost
+        } else {
+            report.archive = outcome.targets[0].archive?.description
+        }
         try await spool.close()
         return report
+    }
+
+    private func add(_ failure: PlanFailure, to report: inout StepReport, among stores: [String]) {
+        var image = ImageReport(source: failure.name, target: failure.target ?? "", digest: nil, outcome: .failed)
+        image.error = FailureReport(failure.error, among: stores)
+        report.images.append(image)
+        observe(.imageEnded(image))
     }
 
     // MARK: Verify
@@ -218,7 +249,7 @@ public struct Runner: Sendable {
             }
             observe(.planned(images: plan.items.count, alreadyThere: 0, bytes: plan.bytes))
             let outcome = try await Transfer(
-                target: Nowhere(), spool: spool, surroundings: environment.surroundings, retry: environment.retry,
+                targets: [Nowhere()], spool: spool, surroundings: environment.surroundings, retry: environment.retry,
                 concurrency: environment.concurrency, observe: observe
             ).run(plan)
             report.bytesMoved += outcome.bytesMoved
@@ -248,20 +279,33 @@ public struct Runner: Sendable {
         }
         let plan = try await Planner(target: Nowhere(), naming: Naming(), overwrite: .never, spool: spool).plan(sources)
         observe(.planned(images: plan.items.count, alreadyThere: 0, bytes: plan.bytes))
-        for failure in plan.failures {
-            var image = ImageReport(source: failure.name, target: "", digest: nil, outcome: .failed)
-            image.error = FailureReport(failure.error)
-            report.images.append(image)
-            observe(.imageEnded(image))
-        }
+        for failure in plan.failures { add(failure, to: &report, among: step.sources.map(\.store.description)) }
         let outcome = try await Transfer(
-            target: Nowhere(), spool: spool, surroundings: environment.surroundings, retry: environment.retry,
+            targets: [Nowhere()], spool: spool, surroundings: environment.surroundings, retry: environment.retry,
             concurrency: environment.concurrency, observe: observe
         ).run(plan)
         report.images += outcome.reports
         report.bytesMoved += outcome.bytesMoved
         try await spool.close()
         return report
+    }
+}
+
+extension TargetReport {
+    init(target: String, error: FailureReport) {
+        self.init(target: target)
+        self.error = error
+    }
+
+    /// - Parameter number: the target's place among those of the plan.
+    init(_ name: String, _ number: Int, _ plan: Plan, _ outcome: Transfer.TargetOutcome) {
+        self.init(target: name)
+        alreadyThere = plan.items.count { $0.target == number && $0.action == .alreadyThere }
+        done = outcome.done
+        failed = outcome.failed + plan.failures.count { $0.targetNumber == nil || $0.targetNumber == number }
+        bytesTrusted = outcome.bytesTrusted
+        archive = outcome.archive?.description
+        error = outcome.error.map { FailureReport($0) }
     }
 }
 

@@ -31,23 +31,59 @@ public enum OnError: String, Sendable, CaseIterable {
 public struct CopyStep: Sendable {
     public var kind: StepReport.Kind
     public var sources: [SourceDefinition]
-    public var target: StoreDefinition
-    public var naming: Naming
+    /// At least one; what the sources give is read once for all of them.
+    public var targets: [CopyTarget]
     public var overwrite: Overwrite
     /// Whether an output file that holds something else is replaced.
     public var replacesFile: Bool
 
     public init(
-        kind: StepReport.Kind, sources: [SourceDefinition], target: StoreDefinition, naming: Naming = Naming(),
-        overwrite: Overwrite = .never, replacesFile: Bool = false
+        kind: StepReport.Kind, sources: [SourceDefinition], targets: [CopyTarget], overwrite: Overwrite = .never,
+        replacesFile: Bool = false
     ) {
         self.kind = kind
         self.sources = sources
-        self.target = target
-        self.naming = naming
+        self.targets = targets
         self.overwrite = overwrite
         self.replacesFile = replacesFile
     }
+
+    public init(
+        kind: StepReport.Kind, sources: [SourceDefinition], target: StoreDefinition, naming: Naming = Naming(),
+        overwrite: Overwrite = .never, replacesFile: Bool = false
+    ) {
+        self.init(
+            kind: kind, sources: sources, targets: [CopyTarget(store: target, naming: naming)], overwrite: overwrite,
+            replacesFile: replacesFile)
+    }
+}
+
+/// One of the stores that a step writes, and what images are called there.
+public struct CopyTarget: Sendable {
+    public var store: StoreDefinition
+    public var naming: Naming
+
+    public init(store: StoreDefinition, naming: Naming = Naming()) {
+        self.store = store
+        self.naming = naming
+    }
+}
+
+extension CopyStep {
+    /// The first target.
+    public var target: StoreDefinition {
+        get { targets[0].store }
+        set { targets[0].store = newValue }
+    }
+
+    /// What images are called at the first target.
+    public var naming: Naming {
+        get { targets[0].naming }
+        set { targets[0].naming = newValue }
+    }
+
+    /// All targets on one line.
+    public var targetNames: String { targets.map(\.store.description).joined(separator: ", ") }
 }
 
 extension CopyStep {

@@ -5,73 +5,121 @@ import OCI
 ///
 /// Blobs come before manifests, children before parents, tags last: nothing is named before all of it is there.
 struct Transfer: Sendable {
-    let target: any TargetStore
+    /// What the numbers of the plan's items count.
+    let targets: [any TargetStore]
     let spool: ManifestSpool
     let surroundings: Surroundings
     var retry = RetryPolicy()
     /// Blobs under way at once.
     var concurrency = 6
+    /// Is told of every tag that was written; nil where nobody needs to know.
+    var written: (any WrittenTags)?
+    var runID = ""
     var observe: RunObserver = { _ in }
 
     struct Outcome: Sendable {
         var reports: [ImageReport]
         var bytesMoved: Int64
-        var bytesTrusted: Int64
-        /// The id of the archive that was written, or found complete.
-        var archive: Digest?
+        /// One a target, in order.
+        var targets: [TargetOutcome]
+        var notes: [String]
     }
 
-    /// - Throws: only what ends the whole transfer, such as a target that cannot be completed. What concerns an image
+    struct TargetOutcome: Sendable {
+        /// Images that arrived, and those that did not.
+        var done = 0
+        var failed = 0
+        var bytesTrusted: Int64 = 0
+        /// The id of the archive that was written, or found complete.
+        var archive: Digest?
+        /// What ended the work at this target, while it went on at others.
+        var error: (any Error)?
+    }
+
+    /// - Throws: only what ends the whole transfer: no target is left that can be completed. What concerns an image
     ///   stands in its report.
     func run(_ plan: Plan) async throws -> Outcome {
         let items = plan.items.filter { $0.action != .alreadyThere }
-        let state = TransferState(items, target: target.name)
-        var archive: Digest?
-        if let planned = target as? any PlannedTarget {
-            archive = try await runPlanned(items, planned, state)
-        } else {
-            try await move(items, order: nil, state)
-            if let batched = target as? any BatchedTarget { try await batched.flush() }
-        }
-        try await noteMovedTags(items, state)
-        return Outcome(
-            reports: await state.reports, bytesMoved: await state.bytesMoved, bytesTrusted: await state.bytesTrusted,
-            archive: archive)
-    }
-
-    /// - Returns: what identifies the store that was written; nil if it could not be completed.
-    private func runPlanned(_ items: [PlanItem], _ planned: any PlannedTarget, _ state: TransferState) async throws
-        -> Digest?
-    {
-        let images = items.compactMap { item in
-            item.graph.map { graph in
-                var image = item.source
-                image.repository = item.targetRepository
-                image.tag = item.targetTag
-                image.descriptor = graph.root
-                return PlannedImage(image, graph: graph)
-            }
-        }
-        let spool = spool
-        let order = try await planned.begin(images) { try await spool.manifest($0) }
+        let state = TransferState(items, targets: targets.map(\.name))
         do {
+            let order = try await begin(items, state)
             try await move(items, order: order, state)
-            // An archive is all of its plan or nothing: it does not get its name with an image missing.
-            if let failure = await state.reports.compactMap(\.error).first {
-                await planned.abort()
-                for report in await state.failed(
-                    Array(items.indices), IncompleteArchive(name: target.name, cause: failure))
-                {
-                    observe(.imageEnded(report))
-                }
-                return nil
-            }
-            return try await planned.commit()
+            for number in targets.indices { try await complete(number, state) }
         } catch {
-            await planned.abort()
+            // What is under its name by now stays; to end it is to do nothing.
+            for number in targets.indices where await !state.isComplete(number) { await abort(number) }
             throw error
         }
+        try await noteMovedTags(items, state)
+        return await state.outcome
     }
+
+    // MARK: Targets
+
+    /// Tells archives what will come.
+    ///
+    /// - Returns: the order in which they want blobs.
+    private func begin(_ items: [PlanItem], _ state: TransferState) async throws -> [Descriptor]? {
+        var order: [Descriptor]?
+        for (number, target) in targets.enumerated() {
+            guard let planned = target as? any PlannedTarget else { continue }
+            let images = items.filter { $0.target == number }.compactMap(PlannedImage.init)
+            if images.isEmpty {
+                await state.complete(number, archive: nil)
+                continue
+            }
+            do {
+                let wanted = try await planned.begin(images) { [spool] in try await spool.manifest($0) }
+                if let order, planned.isSequential, !wanted.isEmpty, wanted != order {
+                    throw LifeboatError(
+                        .usage, "\(target.name) wants another order than the other targets of the step",
+                        advice: "export to it in a step of its own")
+                }
+                if order?.isEmpty ?? true { order = wanted }
+            } catch {
+                try await end(number, error, state)
+            }
+        }
+        return order
+    }
+
+    private func complete(_ number: Int, _ state: TransferState) async throws {
+        guard await !state.hasEnded(number), await !state.isComplete(number) else { return }
+        do {
+            var archive: Digest?
+            if let planned = targets[number] as? any PlannedTarget {
+                // An archive is all of its plan or nothing: it does not get its name with an image missing.
+                if let failure = await state.firstError(at: number) {
+                    await planned.abort()
+                    let incomplete = IncompleteArchive(name: planned.name, cause: failure)
+                    for report in await state.withdraw(number, incomplete) { observe(.imageEnded(report)) }
+                } else {
+                    archive = try await planned.commit()
+                }
+            } else if let batched = targets[number] as? any BatchedTarget {
+                try await batched.flush()
+            }
+            await state.complete(number, archive: archive)
+        } catch {
+            try await end(number, error, state)
+        }
+    }
+
+    /// Goes on without one target; the last one that ends, ends the transfer.
+    private func end(_ number: Int, _ error: any Error, _ state: TransferState) async throws {
+        if error is CancellationError || Task.isCancelled { throw CancellationError() }
+        guard await !state.hasEnded(number) else { return }
+        let reports = await state.end(number, error)
+        guard await state.hasTargets else { throw error }
+        for report in reports { observe(.imageEnded(report)) }
+        await abort(number)
+    }
+
+    private func abort(_ number: Int) async {
+        if let planned = targets[number] as? any PlannedTarget { await planned.abort() }
+    }
+
+    // MARK: Blobs
 
     private func move(_ items: [PlanItem], order: [Descriptor]?, _ state: TransferState) async throws {
         let jobs = BlobJobs(items, order: order)
@@ -82,10 +130,14 @@ struct Transfer: Sendable {
                 guard let job = jobs.job(for: content.descriptor.digest) else { return }
                 try await run(job, items, state, first: content)
             }
+            let missing = LifeboatError(
+                .damaged, "\(sequential.name) ended without all of the blobs that the image needs",
+                advice: "lifeboat verify \(sequential.name) says what is damaged")
+            for report in await state.failed(await state.unfinished, missing) { observe(.imageEnded(report)) }
             return
         }
-        let limit = (target as? any PlannedTarget)?.isSequential == true ? 1 : concurrency
-        try await forEach(jobs.jobs, limit: limit) { job in
+        let isSequential = targets.contains { ($0 as? any PlannedTarget)?.isSequential == true }
+        try await forEach(jobs.jobs, limit: isSequential ? 1 : concurrency) { job in
             try await run(job, items, state, first: nil)
         }
     }
@@ -94,28 +146,36 @@ struct Transfer: Sendable {
     ///
     /// - Parameter first: the blob itself, where a source can give it only once.
     private func run(_ job: BlobJobs.Job, _ items: [PlanItem], _ state: TransferState, first: Content?) async throws {
-        guard await state.isWanted(job) else { return }
-        await state.begin(job.items)
-        var complete: [Int] = []
-        do {
-            let copy = BlobCopy(
-                blob: job.blob, items: job.items.map { items[$0] }, target: target, retry: retry,
-                surroundings: surroundings, observe: observe, retried: { await state.retried(job.items) })
-            let result = try await copy.run(first: first)
-            complete = await state.arrived(job, moved: result.moved, trusted: result.isTrusted)
-        } catch {
-            try rethrowIfFinal(error)
-            for report in await state.failed(job.items, error) { observe(.imageEnded(report)) }
+        let wanted = await state.wanted(job)
+        guard !wanted.isEmpty else { return }
+        await state.begin(wanted)
+        // In the order of the targets: so are the items.
+        let numbers = wanted.map { items[$0].target }.uniqued()
+        let parts = numbers.map { number in wanted.filter { items[$0].target == number } }
+        let copy = BlobCopy(
+            blob: job.blob,
+            deliveries: zip(numbers, parts).map { number, part in
+                BlobCopy.Delivery(target: targets[number], items: part.map { items[$0] })
+            }, retry: retry, surroundings: surroundings, observe: observe, retried: { await state.retried(wanted) })
+        for ((number, part), result) in zip(zip(numbers, parts), await copy.run(first: first)) {
+            switch result {
+            case .success(let result):
+                let complete = await state.arrived(job.blob, part, moved: result.moved, trusted: result.isTrusted)
+                for item in complete { try await finish(item, items, state) }
+            case .failure(let error):
+                try await failed(part, at: number, error, state)
+            }
         }
-        for item in complete { try await finish(item, items, state) }
     }
 
-    /// Errors that concern one image are kept with it; these end everything.
-    private func rethrowIfFinal(_ error: any Error) throws {
+    /// Errors that concern one image are kept with it; those of the machine end the work at the target.
+    private func failed(_ numbers: [Int], at target: Int, _ error: any Error, _ state: TransferState) async throws {
         if error is CancellationError || Task.isCancelled { throw CancellationError() }
+        // A registry has no disk of ours: what failed there is reading the source, which concerns these images only.
+        let isFile = targets[target] is any PlannedTarget || targets[target] is any BatchedTarget
         switch FailureKind(of: error) {
-        case .local, .internal, .locked: throw error
-        default: break
+        case .local where isFile, .internal, .locked: try await end(target, error, state)
+        default: for report in await state.failed(numbers, error) { observe(.imageEnded(report)) }
         }
     }
 
@@ -126,17 +186,43 @@ struct Transfer: Sendable {
         await state.begin([number])
         do {
             let moved = try await push(item) { await state.retried([number]) }
+            await remember(item, state)
             observe(.imageEnded(await state.done(number, moved: moved)))
         } catch {
-            try rethrowIfFinal(error)
-            for report in await state.failed([number], error) { observe(.imageEnded(report)) }
+            try await failed([number], at: item.target, error, state)
+        }
+    }
+
+    /// A tag that is written but cannot be remembered is written all the same.
+    private func remember(_ item: PlanItem, _ state: TransferState) async {
+        guard let written, let tag = item.targetTag, !tag.listsReferrers else { return }
+        do {
+            try await written.record(
+                WrittenTag(
+                    registry: targets[item.target].name, repository: item.targetRepository, tag: tag,
+                    digest: item.root.digest, time: surroundings.now(), run: runID))
+        } catch {
+            let failure = FailureReport(error)
+            await state.noteOnce(
+                "what was written is not remembered for 'overwrite: ours': \(failure.message)"
+                    + (failure.advice.map { "; try: " + $0 } ?? ""))
         }
     }
 
     /// - Returns: bytes of manifests that were sent.
     private func push(_ item: PlanItem, retried: @escaping @Sendable () async -> Void) async throws -> Int64 {
         guard let graph = item.graph else { return 0 }
-        let repository = try await target.target(item.targetRepository)
+        let repository = try await targets[item.target].target(item.targetRepository)
+        if case .replace(let old) = item.action, item.overwrite == .ours, let tag = item.targetTag,
+            let present = try await repository.find(.tag(tag)), present.digest != old,
+            present.digest != item.root.digest
+        {
+            throw LifeboatError(
+                .conflict,
+                "\(item.targetName) points to \(present.digest), want \(item.root.digest); somebody has moved it from "
+                    + "\(old) during the run",
+                advice: "run it again to see what is there now; nothing was changed")
+        }
         var attempt = 1
         while true {
             do {
@@ -148,9 +234,9 @@ struct Transfer: Sendable {
                 attempt += 1
                 for blob in graph.blobs {
                     let copy = BlobCopy(
-                        blob: blob, items: [item], target: target, retry: retry, surroundings: surroundings,
-                        observe: observe, retried: retried)
-                    _ = try await copy.run(first: nil)
+                        blob: blob, deliveries: [.init(target: targets[item.target], items: [item])], retry: retry,
+                        surroundings: surroundings, observe: observe, retried: retried)
+                    _ = try await copy.run(first: nil).map { try $0.get() }
                 }
             }
         }
@@ -208,6 +294,17 @@ struct Transfer: Sendable {
                 await state.note(number, "the source tag could not be read again: \(error.description)")
             }
         }
+    }
+}
+
+extension PlannedImage {
+    init?(_ item: PlanItem) {
+        guard let graph = item.graph else { return nil }
+        var image = item.source
+        image.repository = item.targetRepository
+        image.tag = item.targetTag
+        image.descriptor = graph.root
+        self.init(image, graph: graph)
     }
 }
 

@@ -1,41 +1,58 @@
 import OCI
 
-/// What became of each image of a transfer so far.
+/// What became of each image of a transfer so far, and of each target.
 actor TransferState {
+    private let items: [PlanItem]
     private var pending: [Int]
     private(set) var reports: [ImageReport]
     private var finished: [Bool]
-    private(set) var bytesMoved: Int64 = 0
-    /// Bytes of blobs that were not sent, each once, because the target said that it held them.
-    private(set) var bytesTrusted: Int64 = 0
+    private var bytesMoved: Int64 = 0
+    private var targets: [Target]
+    private var notes: [String] = []
     private var began: [ContinuousClock.Instant?]
-    private let repositories: [RepositoryName]
     /// Names of the stores that each item moves between.
     private let stores: [[String]]
 
-    init(_ items: [PlanItem], target: String) {
+    private struct Target {
+        var outcome = Transfer.TargetOutcome()
+        var isComplete = false
+    }
+
+    init(_ items: [PlanItem], targets: [String]) {
+        self.items = items
         began = items.map { _ in nil }
-        repositories = items.map(\.targetRepository)
-        stores = items.map { [target, $0.store.name] }
+        stores = items.map { [targets[$0.target], $0.store.name] }
+        self.targets = targets.map { _ in Target() }
         pending = items.map { $0.graph?.blobs.count ?? 0 }
         finished = items.map { _ in false }
         reports = items.map { item in
             var report = ImageReport(
-                source: item.sourceName, target: item.targetName(in: target), digest: item.root.digest, outcome: .failed
-            )
+                source: item.sourceName, target: item.targetName(in: targets[item.target]), digest: item.root.digest,
+                outcome: .failed)
             report.size = item.graph?.size ?? 0
             if case .replace(let old) = item.action { report.replaced = old }
-            report.notes += item.graph.map(ImageReport.notes) ?? []
+            report.notes += item.notes + (item.graph.map(ImageReport.notes) ?? [])
             return report
         }
     }
+
+    var outcome: Transfer.Outcome {
+        var outcomes = targets.map(\.outcome)
+        for (item, report) in zip(items, reports) {
+            if report.outcome == .done { outcomes[item.target].done += 1 } else { outcomes[item.target].failed += 1 }
+        }
+        return Transfer.Outcome(reports: reports, bytesMoved: bytesMoved, targets: outcomes, notes: notes)
+    }
+
+    // MARK: Images
 
     /// Images that need no blob, or whose last blob has come.
     func ready() -> [Int] {
         pending.indices.filter { pending[$0] == 0 && !finished[$0] && reports[$0].error == nil }
     }
 
-    func isWanted(_ job: BlobJobs.Job) -> Bool { job.items.contains { reports[$0].error == nil } }
+    /// The images that still need a blob.
+    func wanted(_ job: BlobJobs.Job) -> [Int] { job.items.filter { reports[$0].error == nil } }
 
     func isFailed(_ item: Int) -> Bool { reports[item].error != nil }
 
@@ -50,26 +67,30 @@ actor TransferState {
         for item in items { reports[item].retries += 1 }
     }
 
-    private func end(_ item: Int) {
+    private func stopClock(_ item: Int) {
         reports[item].seconds = began[item].map { $0.duration(to: .now).seconds } ?? 0
     }
 
-    /// A blob is at the target; returns the images that are complete with it.
-    func arrived(_ job: BlobJobs.Job, moved: Int64, trusted: Bool) -> [Int] {
+    private func failure(_ error: any Error, of item: Int) -> FailureReport {
+        FailureReport(error, among: stores[item], attempts: reports[item].retries + 1)
+    }
+
+    /// A blob is at a target; returns the images there that are complete with it.
+    func arrived(_ blob: Descriptor, _ numbers: [Int], moved: Int64, trusted: Bool) -> [Int] {
         bytesMoved += moved
-        if trusted { bytesTrusted += job.blob.size }
+        if trusted, let first = numbers.first { targets[items[first].target].outcome.bytesTrusted += blob.size }
         var unassigned = moved
         var reached: Set<RepositoryName> = []
         var complete: [Int] = []
-        for item in job.items {
-            // The first image in each repository that the blob was sent to has moved it, the others share it.
+        for item in numbers {
+            // The first image in each repository that the blob was read for has moved it, the others share it.
             if trusted {
-                reports[item].bytesTrusted += job.blob.size
-            } else if unassigned > 0, reached.insert(repositories[item]).inserted {
-                reports[item].bytesMoved += min(job.blob.size, unassigned)
-                unassigned -= min(job.blob.size, unassigned)
+                reports[item].bytesTrusted += blob.size
+            } else if unassigned > 0, reached.insert(items[item].targetRepository).inserted {
+                reports[item].bytesMoved += min(blob.size, unassigned)
+                unassigned -= min(blob.size, unassigned)
             } else {
-                reports[item].bytesShared += job.blob.size
+                reports[item].bytesShared += blob.size
             }
             pending[item] -= 1
             if pending[item] == 0, reports[item].error == nil { complete.append(item) }
@@ -80,24 +101,68 @@ actor TransferState {
     /// - Returns: the reports of images that had not failed before.
     func failed(_ items: [Int], _ error: any Error) -> [ImageReport] {
         items.filter { reports[$0].error == nil && !finished[$0] }.map { item in
-            reports[item].error = FailureReport(
-                error, among: stores[item], attempts: reports[item].retries + 1)
-            end(item)
+            reports[item].error = failure(error, of: item)
+            stopClock(item)
             return reports[item]
         }
     }
+
+    /// Images for which not all has come, though nothing was said to be wrong.
+    var unfinished: [Int] { reports.indices.filter { !finished[$0] && reports[$0].error == nil } }
 
     func done(_ item: Int, moved: Int64) -> ImageReport {
         finished[item] = true
         bytesMoved += moved
         reports[item].bytesMoved += moved
-        reports[item].outcome = .done
-        end(item)
+        stopClock(item)
+        // Its target may have ended meanwhile.
+        if reports[item].error == nil { reports[item].outcome = .done }
         return reports[item]
     }
 
     func note(_ item: Int, _ text: String) {
         reports[item].notes.append(text)
+    }
+
+    func noteOnce(_ text: String) {
+        if !notes.contains(text) { notes.append(text) }
+    }
+
+    // MARK: Targets
+
+    func hasEnded(_ target: Int) -> Bool { targets[target].outcome.error != nil }
+
+    func isComplete(_ target: Int) -> Bool { targets[target].isComplete }
+
+    /// Whether some target is left with something to do, or done.
+    var hasTargets: Bool { targets.contains { $0.outcome.error == nil } }
+
+    func firstError(at target: Int) -> FailureReport? {
+        zip(items, reports).first { $0.target == target && $1.error != nil }?.1.error
+    }
+
+    func complete(_ target: Int, archive: Digest?) {
+        targets[target].isComplete = true
+        targets[target].outcome.archive = archive
+    }
+
+    /// Nothing more goes to a target, and what went there is not visible.
+    ///
+    /// - Returns: the reports of images that had not failed before.
+    func end(_ target: Int, _ error: any Error) -> [ImageReport] {
+        targets[target].outcome.error = error
+        return withdraw(target, error)
+    }
+
+    /// Images that have arrived at a target are lost with it, such as those of an archive that cannot be completed.
+    ///
+    /// - Returns: the reports of images that had not failed before.
+    func withdraw(_ target: Int, _ error: any Error) -> [ImageReport] {
+        items.indices.filter { items[$0].target == target && reports[$0].error == nil }.map { item in
+            reports[item].error = failure(error, of: item)
+            reports[item].outcome = .failed
+            return reports[item]
+        }
     }
 }
 

@@ -116,6 +116,8 @@ struct StoreComparison: Sendable {
     private func extra(_ names: [Name], _ selected: [Selector.Selected], _ selection: Selection) async throws
         -> [String]
     {
+        // A tag of the other side cannot be asked what it was called before.
+        guard naming.retag.isEmpty else { return [] }
         let known = Set(names.map(\.text))
         var rules: [RepositoryName: SelectionRule] = [:]
         for (name, selected) in zip(names, selected) where rules[name.repository] == nil {
@@ -149,6 +151,7 @@ struct StoreComparison: Sendable {
 
     /// The rule that owns a repository of the other store under the name that the listed store would give it.
     private func rule(for repository: RepositoryName, _ selection: Selection) -> SelectionRule? {
+        guard naming.rename.isEmpty else { return nil }
         var name = repository.description[...]
         if !naming.prefix.isEmpty {
             guard name.hasPrefix(naming.prefix + "/") else { return nil }

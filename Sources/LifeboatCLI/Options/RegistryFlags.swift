@@ -71,7 +71,7 @@ struct SelectionFlags: ParsableArguments {
 struct TargetFlags: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "What to do about a tag that points elsewhere at the target: never (a conflict) or always.",
+            "What to do about a tag that points elsewhere at the target: never (a conflict), ours (moved if it still has what Lifeboat last wrote there) or always.",
             valueName: "rule"))
     var overwrite: String = "never"
 

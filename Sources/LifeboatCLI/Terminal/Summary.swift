@@ -35,10 +35,22 @@ enum Summary {
             if step.bytesTrusted > 0 {
                 lines.append("  \(size(step.bytesTrusted)) not sent: the target says that it holds them")
             }
+            for target in step.targets { lines.append("  " + line(target)) }
             if let archive = step.archive { lines.append("  id \(archive)") }
         }
         lines += step.notes.map { "  note: " + $0 }
         return lines.joined(separator: "\n")
+    }
+
+    /// One of several targets.
+    private static func line(_ target: TargetReport) -> String {
+        var parts: [String] = []
+        if target.done > 0 { parts.append("\(count(target.done, "image")) moved") }
+        if target.alreadyThere > 0 { parts.append("\(target.alreadyThere) already there") }
+        if target.failed > 0 { parts.append("\(target.failed) failed") }
+        if parts.isEmpty { parts.append(target.error == nil ? "nothing to do" : "nothing was done") }
+        return "\(target.target): \(parts.joined(separator: ", "))" + (target.archive.map { ", id \($0)" } ?? "")
+            + (target.error.map { ": \($0.message)" } ?? "")
     }
 
     /// What the two sides come to, as two people can read it to each other.

@@ -14,11 +14,13 @@ struct CopyCommand: AsyncParsableCommand {
 
     @OptionGroup var selection: SelectionFlags
     @OptionGroup var targets: TargetFlags
+    @OptionGroup var state: StateFlags
     @OptionGroup var registries: RegistryFlags
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
-        let environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var environment = try RunEnvironment.command(registries, repository: selection.repository)
+        environment.plugInCatalog(state)
         let definition = try await selection.sources([source], in: environment)
         guard !source.contains("*") else {
             throw LifeboatError(

@@ -23,11 +23,13 @@ struct ImportCommand: AsyncParsableCommand {
 
     @OptionGroup var selection: SelectionFlags
     @OptionGroup var targets: TargetFlags
+    @OptionGroup var state: StateFlags
     @OptionGroup var registries: RegistryFlags
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
-        let environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var environment = try RunEnvironment.command(registries, repository: selection.repository)
+        environment.plugInCatalog(state)
         let target = try StoreDefinition.registry(parsing: to)
         guard case .registry(_, let prefix) = target else { return }
         let step = CopyStep(

@@ -16,12 +16,14 @@ struct RunCommand: AsyncParsableCommand {
     var onlyFailed: String?
 
     @OptionGroup var files: ReportFlags
+    @OptionGroup var state: StateFlags
     @OptionGroup var registries: RegistryFlags
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
-        let environment = try RunEnvironment.command(registries)
+        var environment = try RunEnvironment.command(registries)
         let pipeline = try await Pipeline.read(file, from: environment.fileSystem, variables: processVariables())
+        environment.plugInCatalog(state, definition: pipeline.state)
         var steps = pipeline.steps
         if let onlyFailed {
             steps = try await FailedImages.read(onlyFailed, from: environment.fileSystem).steps(of: pipeline)

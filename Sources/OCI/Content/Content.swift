@@ -14,6 +14,8 @@ public struct Content: Sendable {
     /// What has been read and hashed before: the first byte that comes is at `prefix.count`.
     public let prefix: Prefix
     private let produce: Producer
+    /// Whether the sender checks the bytes itself and holds back the last of them, as `split` does.
+    private let isChecked: Bool
 
     public init(
         _ descriptor: Descriptor, from origin: String, after prefix: Prefix? = nil, produce: @escaping Producer
@@ -22,6 +24,16 @@ public struct Content: Sendable {
         self.origin = origin
         self.prefix = prefix ?? Prefix(descriptor.digest.algorithm)
         self.produce = produce
+        isChecked = false
+    }
+
+    /// Content whose sender passes on what `forEachChunk` of `whole` gives.
+    init(partOf whole: Content, produce: @escaping Producer) {
+        descriptor = whole.descriptor
+        origin = whole.origin
+        prefix = whole.prefix
+        self.produce = produce
+        isChecked = true
     }
 
     /// The content of bytes in memory.
@@ -34,6 +46,7 @@ public struct Content: Sendable {
     /// - Throws: `OCIError` `.damaged` for too few bytes, too many, or a wrong digest; and what the sender or `receive`
     ///   throws.
     public func forEachChunk(_ receive: (ByteBuffer) async throws -> Void) async throws {
+        if isChecked { return try await produce(receive) }
         var verified = prefix
         var withheld: ByteBuffer?
         try await produce { chunk in
@@ -61,12 +74,15 @@ public struct Content: Sendable {
 
     /// The same content, with the size of each chunk told to `observe` as it is read.
     public func observed(_ observe: @escaping @Sendable (_ bytes: Int) -> Void) -> Content {
-        Content(descriptor, from: origin, after: prefix) { [produce] send in
+        let observed: Producer = { [produce] send in
             try await produce { chunk in
                 observe(chunk.readableBytes)
                 try await send(chunk)
             }
         }
+        return isChecked
+            ? Content(partOf: self, produce: observed)
+            : Content(descriptor, from: origin, after: prefix, produce: observed)
     }
 
     /// All of it in memory.

@@ -15,6 +15,8 @@ public struct ImageGraph: Sendable {
     public internal(set) var foreign: [Descriptor] = []
     /// Children of an index that were left out on request.
     public internal(set) var omitted: [Descriptor] = []
+    /// What the root refers to, if it is a signature, an SBOM or the like. It is no part of the image.
+    public internal(set) var subject: Digest?
     /// The referrers of each manifest that has any.
     public internal(set) var referrers: [Digest: [Descriptor]] = [:]
     /// The blobs of each manifest, for order and for errors that name the image.
@@ -84,6 +86,7 @@ private struct GraphWalk<Reader: ManifestReader> {
         try count(descriptor, depth: depth)
         guard manifestsSeen.insert(descriptor.digest).inserted else { return }
         let manifest = try await reader.manifest(descriptor)
+        if depth == 0 { graph.subject = manifest.subject?.digest }
         switch manifest.kind {
         case .image(let config, let layers):
             for blob in (config.map { [$0] } ?? []) + layers { try visitBlob(blob) }

@@ -1,0 +1,63 @@
+import OCI
+
+/// What images are called at the target: the repository renamed, then prefixed; the tag rewritten.
+public struct Naming: Sendable {
+    /// Put before every repository, without a slash at its end; empty for none.
+    public var prefix: String
+    /// The one name for the one image, whatever it was called.
+    public var exact: Reference?
+    /// The first that matches the whole name of a repository.
+    public var rename: [Rewrite]
+    public var retag: [Retag]
+
+    public init(
+        prefix: String = "", exact: Reference? = nil, rename: [Rewrite] = [], retag: [Retag] = []
+    ) {
+        self.prefix = prefix
+        self.exact = exact
+        self.rename = rename
+        self.retag = retag
+    }
+
+    /// - Throws: `OCIError` if the name that results is none.
+    public func target(for image: NamedImage) throws -> (RepositoryName, Tag?) {
+        if let exact { return (exact.repository, exact.tag ?? (exact.digest == nil ? .latest : nil)) }
+        return (try repository(for: image.repository), try tag(for: image))
+    }
+
+    private func repository(for name: RepositoryName) throws -> RepositoryName {
+        if prefix.isEmpty, rename.isEmpty { return name }
+        let renamed = rename.firstResult(for: name.description) ?? name.description
+        return try RepositoryName(prefix.isEmpty ? renamed : prefix + "/" + renamed)
+    }
+
+    private func tag(for image: NamedImage) throws -> Tag? {
+        guard let tag = image.tag else {
+            for case .digest(image.descriptor.digest, let tag) in retag { return tag }
+            return nil
+        }
+        // These names say which digest they belong to, and nobody finds them under others.
+        guard !retag.isEmpty, !tag.namesDigest else { return tag }
+        for case .tag(let rewrite) in retag {
+            if let renamed = rewrite.result(for: tag.description) { return try Tag(renamed) }
+        }
+        return tag
+    }
+}
+
+/// A rule for what a tag becomes.
+public enum Retag: Sendable {
+    case tag(Rewrite)
+    /// An image that was chosen by digest gets a tag.
+    case digest(Digest, Tag)
+}
+
+extension Tag {
+    /// Whether the tag is made of the digest that it belongs to: a list of referrers, or a signature such as
+    /// `sha256-….sig` (cosign).
+    var namesDigest: Bool {
+        if listsReferrers { return true }
+        guard let dot = description.lastIndex(of: "."), let bare = try? Tag(description[..<dot]) else { return false }
+        return bare.listsReferrers
+    }
+}

@@ -1,0 +1,58 @@
+import OCI
+
+/// Remembers which digest Lifeboat last put under a tag of a registry, for `overwrite: ours`.
+public protocol WrittenTags: Sendable {
+    /// - Returns: nil if nothing is known of the tag.
+    /// - Throws: a `Failure` if it cannot be said.
+    func lastWritten(registry: String, repository: RepositoryName, tag: Tag) async throws -> Digest?
+
+    /// Called behind each tag that a copy has written. A copy does not fail because of it.
+    func record(_ tag: WrittenTag) async throws
+}
+
+/// A tag of a registry, and what Lifeboat made it point to.
+public struct WrittenTag: Sendable, Hashable {
+    /// Host and port.
+    public var registry: String
+    public var repository: RepositoryName
+    public var tag: Tag
+    public var digest: Digest
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    public var time: Int64
+    /// The id of the run that wrote it.
+    public var run: String
+
+    public init(
+        registry: String, repository: RepositoryName, tag: Tag, digest: Digest, time: Int64, run: String
+    ) {
+        self.registry = registry
+        self.repository = repository
+        self.tag = tag
+        self.digest = digest
+        self.time = time
+        self.run = run
+    }
+}
+
+extension WrittenTags {
+    /// Moves a tag that points elsewhere only if it still points to what was last written there.
+    ///
+    /// - Throws: `LifeboatError` `.conflict` if somebody else has moved it, or nobody knows who wrote it.
+    func checkOurs(_ item: PlanItem, present: Digest, registry: String) async throws {
+        guard let tag = item.targetTag else { return }
+        let known = try await lastWritten(registry: registry, repository: item.targetRepository, tag: tag)
+        guard known != present else { return }
+        let name = item.targetName(in: registry)
+        if let known {
+            throw LifeboatError(
+                .conflict,
+                "\(name) points to \(present), want \(item.root.digest); lifeboat last wrote \(known) there, so that "
+                    + "somebody else has moved it",
+                advice: "--overwrite always (overwrite: always) moves it all the same; nothing was changed")
+        }
+        throw LifeboatError(
+            .conflict,
+            "\(name) points to \(present), want \(item.root.digest); nothing is known of lifeboat having written it",
+            advice: "--overwrite always (overwrite: always), once, makes it ours; nothing was changed")
+    }
+}
