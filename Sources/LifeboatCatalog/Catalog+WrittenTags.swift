@@ -3,31 +3,50 @@ import Lifeboat
 import OCI
 
 extension Catalog: WrittenTags {
-    public func lastWritten(registry: String, repository: RepositoryName, tag: Tag) async throws -> Digest? {
+    public func lastWritten(registry: String, repository: RepositoryName, tag: Tag) async throws -> LastWritten {
         let names = [registry, repository.description, tag.description]
-        let text = try await asking { database in
-            try await database.read { database in
-                try String.fetchOne(
-                    database, sql: "SELECT digest FROM written_tag WHERE registry = ? AND repository = ? AND tag = ?",
+        let texts = try await asking { database in
+            try await database.read { database -> [String?] in
+                let row = try Row.fetchOne(
+                    database,
+                    sql: "SELECT digest, begun FROM written_tag WHERE registry = ? AND repository = ? AND tag = ?",
                     arguments: StatementArguments(names))
+                return [row?["digest"], row?["begun"]]
             }
         }
-        guard let text else { return nil }
         do {
-            return try Digest(parsing: text)
-        } catch {
+            return LastWritten(
+                digest: try texts[0].map { try Digest(parsing: $0) },
+                begun: try texts[1].map { try Digest(parsing: $0) })
+        } catch let error as OCIError {
             throw CatalogError(damaged: path, because: error.description)
         }
     }
 
+    public func begin(_ tag: WrittenTag) async throws {
+        try await write(
+            tag,
+            """
+            INSERT INTO written_tag (registry, repository, tag, begun, time, run) VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT DO UPDATE SET begun = excluded.begun, time = excluded.time, run = excluded.run
+            """)
+    }
+
     public func record(_ tag: WrittenTag) async throws {
+        try await write(
+            tag,
+            """
+            INSERT INTO written_tag (registry, repository, tag, digest, time, run) VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT DO UPDATE
+            SET digest = excluded.digest, begun = NULL, time = excluded.time, run = excluded.run
+            """)
+    }
+
+    private func write(_ tag: WrittenTag, _ statement: String) async throws {
         try await asking { database in
             try await database.write { database in
                 try database.execute(
-                    sql: """
-                        INSERT INTO written_tag (registry, repository, tag, digest, time, run) VALUES (?, ?, ?, ?, ?, ?)
-                        ON CONFLICT DO UPDATE SET digest = excluded.digest, time = excluded.time, run = excluded.run
-                        """,
+                    sql: statement,
                     arguments: [
                         tag.registry, tag.repository.description, tag.tag.description, tag.digest.description,
                         tag.time, tag.run,

@@ -10,7 +10,8 @@ enum CatalogSchema {
             registry   TEXT NOT NULL,
             repository TEXT NOT NULL,
             tag        TEXT NOT NULL,
-            digest     TEXT NOT NULL,
+            digest     TEXT, -- null until the first write has succeeded
+            begun      TEXT, -- what a write was begun with; null when it has succeeded
             time       INTEGER NOT NULL,
             run        TEXT NOT NULL,
             PRIMARY KEY (registry, repository, tag)

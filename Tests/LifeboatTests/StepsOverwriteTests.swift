@@ -9,15 +9,23 @@ import Testing
 @Suite struct StepsOverwriteTests {
     private final class Notebook: WrittenTags {
         let pages = Mutex<[String: Digest]>([:])
+        let begun = Mutex<[String: Digest]>([:])
         let isBroken = Mutex(false)
 
-        func lastWritten(registry: String, repository: RepositoryName, tag: OCI.Tag) async throws -> Digest? {
+        func lastWritten(registry: String, repository: RepositoryName, tag: OCI.Tag) async throws -> LastWritten {
             try check()
-            return pages.withLock { $0["\(registry)/\(repository):\(tag)"] }
+            let name = "\(registry)/\(repository):\(tag)"
+            return LastWritten(digest: pages.withLock { $0[name] }, begun: begun.withLock { $0[name] })
+        }
+
+        func begin(_ tag: WrittenTag) async throws {
+            try check()
+            begun.withLock { $0["\(tag.registry)/\(tag.repository):\(tag.tag)"] = tag.digest }
         }
 
         func record(_ tag: WrittenTag) async throws {
             try check()
+            begun.withLock { $0["\(tag.registry)/\(tag.repository):\(tag.tag)"] = nil }
             pages.withLock { $0["\(tag.registry)/\(tag.repository):\(tag.tag)"] = tag.digest }
         }
 
@@ -76,6 +84,25 @@ import Testing
                 == "new/app:1 points to \(theirs), want \(second); lifeboat last wrote \(first) there, so that somebody else has moved it"
         )
         #expect(try await there() == theirs)
+    }
+
+    @Test func `a tag that a killed run may have written is ours`() async throws {
+        let first = try await push(1, to: old)
+        _ = try await importAll()
+        // Killed behind the write of the second, before it was noted.
+        let second = try await push(2, to: old)
+        try await notebook.begin(
+            WrittenTag(
+                registry: "new", repository: RepositoryName("app"), tag: Tag("1"), digest: second, time: 0, run: ""))
+        _ = try await push(2, to: new)
+        #expect(notebook.pages.withLock { $0["new/app:1"] } == first)
+        #expect(try await importAll().plan.items.map(\.action) == [.alreadyThere])
+        let third = try await push(3, to: old)
+        #expect(try await importAll().plan.items.map(\.action) == [.replace(second)])
+        #expect(try await there() == third)
+        // Once it is known what was written, going back is somebody else's doing.
+        _ = try await push(2, to: new)
+        #expect(try await importAll().plan.failures.count == 1)
     }
 
     @Test func `a tag that nobody knows of is not ours`() async throws {

@@ -46,60 +46,60 @@ import Testing
     }
 
     @Test(arguments: [
-        ("{export: {from: old, to: []}}", "11:25: steps[0].export.to: want the name of a store or a list of them"),
-        ("{export: {from: old, to: [a, a]}}", "11:29: steps[0].export.to[1]: the same store stands twice in to"),
-        ("{import: {from: old, to: [new, old]}}", "11:31: steps[0].import.to[1]: from and to are the same store"),
+        ("{export: {from: old, to: []}}", "11:30: steps[0].export.to: want the name of a store or a list of them"),
+        ("{export: {from: old, to: [a, a]}}", "11:34: steps[0].export.to[1]: the same store stands twice in to"),
+        ("{import: {from: old, to: [new, old]}}", "11:36: steps[0].import.to[1]: from and to are the same store"),
         (
             "{import: {from: old, to: [new, x]}}",
-            "11:31: steps[0].import.to[1]: there is no store 'x'; declared: a, b, dr, folder, new, old"
+            "11:36: steps[0].import.to[1]: there is no store 'x'; declared: a, b, dr, folder, new, old"
         ),
         (
             "{import: {from: old, to: [new, a]}}",
-            "11:31: steps[0].import.to[1]: import writes to a registry, this store is a file or folder; use export"
+            "11:36: steps[0].import.to[1]: import writes to a registry, this store is a file or folder; use export"
         ),
         (
             "{export: {from: old, to: a, overwrite: always}}",
-            "11:39: steps[0].export.overwrite: an archive is written whole; force: true replaces one that holds something else"
+            "11:44: steps[0].export.overwrite: an archive is written whole; force: true replaces one that holds something else"
         ),
         (
             "{export: {from: old, to: folder, overwrite: ours}}",
-            "11:44: steps[0].export.overwrite: ours is for registries, want never or always"
+            "11:49: steps[0].export.overwrite: ours is for registries, want never or always"
         ),
         (
             "{import: {from: old, to: new, force: true}}",
-            "11:35: steps[0].import.force: force replaces archives, and there is none in to; use overwrite"
+            "11:42: steps[0].import.force: force replaces archives, and there is none in to; use overwrite"
         ),
         (
             "{import: {from: old, to: new, rename: x}}",
-            "11:36: steps[0].import.rename: want a list of rules, got a text"
+            "11:43: steps[0].import.rename: want a list of rules, got a text"
         ),
         (
             "{import: {from: old, to: new, rename: [{from: x}]}}",
-            "11:37: steps[0].import.rename[0].into: missing, want what it becomes"
+            "11:44: steps[0].import.rename[0].into: missing, want what it becomes"
         ),
         (
             "{import: {from: old, to: new, rename: [{from: '(', into: x}]}}",
-            "11:44: steps[0].import.rename[0].from: '(' is not a POSIX extended regular expression: Unmatched ( or \\("
+            "11:51: steps[0].import.rename[0].from: '(' is not a POSIX extended regular expression: Unmatched ( or \\("
         ),
         (
             "{import: {from: old, to: new, rename: [{from: 'a(b)', into: '\\2'}]}}",
-            "11:58: steps[0].import.rename[0].into: \\2 is not there: the pattern has 1 group"
+            "11:65: steps[0].import.rename[0].into: \\2 is not there: the pattern has 1 group"
         ),
         (
             "{import: {from: old, to: new, retag: [{digest: x, tag: y}]}}",
-            "11:45: steps[0].import.retag[0].digest: 'x' is not a digest"
+            "11:52: steps[0].import.retag[0].digest: 'x' is not a digest"
         ),
         (
             "{import: {from: old, to: new, retag: [{from: x, tag: y}]}}",
-            "11:36: steps[0].import.retag[0]: want either from and into, or digest and tag"
+            "11:43: steps[0].import.retag[0]: want either from and into, or digest and tag"
         ),
         (
             "{import: {from: old, to: new, retag: [{digest: 'sha256:x'}]}}",
-            "11:36: steps[0].import.retag[0].tag: missing, want a tag"
+            "11:43: steps[0].import.retag[0].tag: missing, want a tag"
         ),
         (
             "{verify: {store: new, prefix: x}}",
-            "11:28: steps[0].verify.prefix: says what images of against are called in store, and there is no against"
+            "11:35: steps[0].verify.prefix: says what images of against are called in store, and there is no against"
         ),
     ])
     func `each fault says where it is and what is wanted`(_ step: String, _ expected: String) {

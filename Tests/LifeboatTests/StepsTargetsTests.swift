@@ -237,9 +237,13 @@ private final class FailingTarget: TargetStore {
         Repository(inner: await store.target(repository), store: self)
     }
 
-    private struct Repository: ImageTarget {
+    private struct Repository: ImageTarget, BlobMounting {
         let inner: any ImageTarget
         let store: FailingTarget
+
+        func mount(_ blob: Descriptor, from repository: RepositoryName) async throws -> Bool {
+            try await (inner as? any BlobMounting)?.mount(blob, from: repository) ?? false
+        }
 
         var name: String { inner.name }
         func find(_ reference: TagOrDigest) async throws -> Descriptor? { try await inner.find(reference) }

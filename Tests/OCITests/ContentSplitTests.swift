@@ -28,7 +28,9 @@ import Testing
         var value: Int { count.withLock { $0 } }
     }
 
-    private func receiver(_ collected: Counter, failingAfter limit: Int = .max) -> @Sendable (Content) async throws -> Void {
+    private func receiver(_ collected: Counter, failingAfter limit: Int = .max)
+        -> @Sendable (Content) async throws -> Void
+    {
         { content in
             var all = ByteBuffer()
             try await content.forEachChunk { chunk in

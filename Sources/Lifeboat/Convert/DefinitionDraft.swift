@@ -94,7 +94,7 @@ struct DefinitionDraft {
         if !step.prefix.isEmpty { lines.append("      prefix: \(DefinitionDraft.scalar(step.prefix))") }
         if !step.rename.isEmpty { lines.append("      rename: [\(step.rename.joined(separator: ", "))]") }
         if !step.retag.isEmpty { lines.append("      retag: [\(step.retag.joined(separator: ", "))]") }
-        lines.append(step.verb == "import" ? "      overwrite: always" : "      force: true")
+        lines.append("      overwrite: always")
         return lines
     }
 

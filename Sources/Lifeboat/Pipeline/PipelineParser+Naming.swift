@@ -70,13 +70,3 @@ extension PipelineParser {
         return nil
     }
 }
-
-extension Naming {
-    /// The names in a store that is itself a part of a registry.
-    func under(_ store: StoreDefinition) -> Naming {
-        guard case .registry(_, let path) = store, !path.isEmpty else { return self }
-        var naming = self
-        naming.prefix = prefix.isEmpty ? path : path + "/" + prefix
-        return naming
-    }
-}

@@ -61,3 +61,13 @@ extension Tag {
         return bare.listsReferrers
     }
 }
+
+extension Naming {
+    /// The names in a store that is itself a part of a registry.
+    public func under(_ store: StoreDefinition) -> Naming {
+        guard case .registry(_, let path) = store, !path.isEmpty else { return self }
+        var naming = self
+        naming.prefix = prefix.isEmpty ? path : path + "/" + prefix
+        return naming
+    }
+}

@@ -185,8 +185,9 @@ struct Transfer: Sendable {
         let item = items[number]
         await state.begin([number])
         do {
+            await remember(item, state) { try await $0.begin($1) }
             let moved = try await push(item) { await state.retried([number]) }
-            await remember(item, state)
+            await remember(item, state) { try await $0.record($1) }
             observe(.imageEnded(await state.done(number, moved: moved)))
         } catch {
             try await failed([number], at: item.target, error, state)
@@ -194,10 +195,14 @@ struct Transfer: Sendable {
     }
 
     /// A tag that is written but cannot be remembered is written all the same.
-    private func remember(_ item: PlanItem, _ state: TransferState) async {
+    private func remember(
+        _ item: PlanItem, _ state: TransferState,
+        _ note: (any WrittenTags, WrittenTag) async throws -> Void
+    ) async {
         guard let written, let tag = item.targetTag, !tag.listsReferrers else { return }
         do {
-            try await written.record(
+            try await note(
+                written,
                 WrittenTag(
                     registry: targets[item.target].name, repository: item.targetRepository, tag: tag,
                     digest: item.root.digest, time: surroundings.now(), run: runID))

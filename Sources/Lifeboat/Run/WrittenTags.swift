@@ -2,12 +2,27 @@ import OCI
 
 /// Remembers which digest Lifeboat last put under a tag of a registry, for `overwrite: ours`.
 public protocol WrittenTags: Sendable {
-    /// - Returns: nil if nothing is known of the tag.
     /// - Throws: a `Failure` if it cannot be said.
-    func lastWritten(registry: String, repository: RepositoryName, tag: Tag) async throws -> Digest?
+    func lastWritten(registry: String, repository: RepositoryName, tag: Tag) async throws -> LastWritten
 
-    /// Called behind each tag that a copy has written. A copy does not fail because of it.
+    /// Called before a tag is written: if the run is killed, it may have happened. A copy does not fail because of it.
+    func begin(_ tag: WrittenTag) async throws
+
+    /// Called when a tag has been written. A copy does not fail because of it.
     func record(_ tag: WrittenTag) async throws
+}
+
+/// What Lifeboat has put under a tag.
+public struct LastWritten: Sendable, Hashable {
+    /// Nil if nothing is known.
+    public var digest: Digest?
+    /// What a run was about to write that did not come to say whether it did.
+    public var begun: Digest?
+
+    public init(digest: Digest? = nil, begun: Digest? = nil) {
+        self.digest = digest
+        self.begun = begun
+    }
 }
 
 /// A tag of a registry, and what Lifeboat made it point to.
@@ -41,9 +56,9 @@ extension WrittenTags {
     func checkOurs(_ item: PlanItem, present: Digest, registry: String) async throws {
         guard let tag = item.targetTag else { return }
         let known = try await lastWritten(registry: registry, repository: item.targetRepository, tag: tag)
-        guard known != present else { return }
+        guard known.digest != present, known.begun != present else { return }
         let name = item.targetName(in: registry)
-        if let known {
+        if let known = known.digest {
             throw LifeboatError(
                 .conflict,
                 "\(name) points to \(present), want \(item.root.digest); lifeboat last wrote \(known) there, so that "

@@ -33,9 +33,9 @@ private func prepare(_ path: String?, in environment: RunEnvironment) async thro
 func printPlan(_ step: CopyStep, in environment: RunEnvironment, output: OutputFlags) async throws {
     let plan = try await Runner(environment).plan(step)
     if output.json {
-        Terminal.answer(plan.json(target: step.target.description).indented)
+        Terminal.answer(plan.json(target: step.targetNames).indented)
     } else {
-        Terminal.answer(Summary.text(of: plan, target: step.target.description))
+        Terminal.answer(Summary.text(of: plan, target: step.targetNames))
     }
     let kinds = plan.failures.map { FailureReport($0.error).kind }
     if !kinds.isEmpty {

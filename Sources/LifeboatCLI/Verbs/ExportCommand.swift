@@ -18,8 +18,9 @@ struct ExportCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "x.tar, x.tar.zst, x.tar.xz, x.tar.gz, - for stdout, or DIR/ for an OCI layout.", valueName: "path"))
-    var to: String
+            "x.tar, x.tar.zst, x.tar.xz, x.tar.gz, - for stdout, or DIR/ for an OCI layout. May be repeated: everything is read once.",
+            valueName: "path"))
+    var to: [String]
 
     @Flag(help: "Replace an output file that holds something else.")
     var force = false
@@ -33,19 +34,23 @@ struct ExportCommand: AsyncParsableCommand {
 
     func run() async throws {
         let environment = try RunEnvironment.command(registries, repository: selection.repository)
-        guard let target = try await StoreDefinition.path(to, in: environment.fileSystem) else {
-            throw LifeboatError(
-                .usage, "'\(shown(to))' is no file that can be written",
-                advice:
-                    "a name that ends in \(StoreDefinition.archiveSuffixes.joined(separator: ", ")), - for stdout, or a folder with a slash at its end"
-            )
-        }
+        var targets: [CopyTarget] = []
+        for path in to { targets.append(CopyTarget(store: try await target(path, in: environment))) }
         let step = CopyStep(
-            kind: .export, sources: try await selection.sources(sources, in: environment), target: target,
+            kind: .export, sources: try await selection.sources(sources, in: environment), targets: targets,
             overwrite: .always, replacesFile: force)
         if dryRun { return try await printPlan(step, in: environment, output: output) }
         try await LifeboatCLI.run(
             [Step(name: "export", work: .copy(step))], name: "export", in: environment, output: output,
-            answersOnStandardOutput: to != "-")
+            answersOnStandardOutput: !to.contains("-"))
+    }
+
+    private func target(_ path: String, in environment: RunEnvironment) async throws -> StoreDefinition {
+        if let target = try await StoreDefinition.path(path, in: environment.fileSystem) { return target }
+        throw LifeboatError(
+            .usage, "'\(shown(path))' is no file that can be written",
+            advice:
+                "a name that ends in \(StoreDefinition.archiveSuffixes.joined(separator: ", ")), - for stdout, or a folder with a slash at its end"
+        )
     }
 }

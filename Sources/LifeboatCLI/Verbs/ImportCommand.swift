@@ -18,11 +18,13 @@ struct ImportCommand: AsyncParsableCommand {
     var sources: [String]
 
     @Option(
-        help: ArgumentHelp("The registry, and what to put before every repository name.", valueName: "host[/prefix]"))
-    var to: String
+        help: ArgumentHelp(
+            "The registry, and what to put before every repository name. May be repeated: everything is read once.",
+            valueName: "host[/prefix]"))
+    var to: [String]
 
     @OptionGroup var selection: SelectionFlags
-    @OptionGroup var targets: TargetFlags
+    @OptionGroup var rules: TargetFlags
     @OptionGroup var state: StateFlags
     @OptionGroup var registries: RegistryFlags
     @OptionGroup var output: OutputFlags
@@ -30,12 +32,14 @@ struct ImportCommand: AsyncParsableCommand {
     func run() async throws {
         var environment = try RunEnvironment.command(registries, repository: selection.repository)
         environment.plugInCatalog(state)
-        let target = try StoreDefinition.registry(parsing: to)
-        guard case .registry(_, let prefix) = target else { return }
+        let targets = try to.map { text in
+            let store = try StoreDefinition.registry(parsing: text)
+            return CopyTarget(store: store, naming: Naming().under(store))
+        }
         let step = CopyStep(
-            kind: .import, sources: try await selection.sources(sources, in: environment), target: target,
-            naming: Naming(prefix: prefix), overwrite: try targets.rule)
-        if targets.dryRun { return try await printPlan(step, in: environment, output: output) }
+            kind: .import, sources: try await selection.sources(sources, in: environment), targets: targets,
+            overwrite: try rules.rule)
+        if rules.dryRun { return try await printPlan(step, in: environment, output: output) }
         try await LifeboatCLI.run(
             [Step(name: "import", work: .copy(step))], name: "import", in: environment, output: output)
     }
