@@ -40,12 +40,16 @@ import Testing
             tags: [Tag("1.0"), Tag("1.1-rc1"), Tag("latest")])
     }
 
-    private func run(_ name: String, _ variables: [String: String], in folder: String) async throws -> Report {
+    private func run(
+        _ name: String, _ variables: [String: String], in folder: String, written: (any WrittenTags)? = nil
+    ) async throws -> Report {
         let pipeline = try Pipeline(
             parsing: Array(try Examples.text(name).utf8), file: Examples.folder.path + "/" + name,
             variables: variables)
         #expect(pipeline.name + ".yaml" == name)
-        let report = await Runner(.test(in: folder)).run(pipeline.steps, name: pipeline.name)
+        var environment = RunEnvironment.test(in: folder)
+        environment.writtenTags = written
+        let report = await Runner(environment).run(pipeline.steps, name: pipeline.name)
         let document = try JSONValue(parsing: Array(report.json.indented.utf8), in: "report")
         #expect(try SchemaValidator("report.schema.json").faults(document) == [])
         return report
@@ -66,7 +70,8 @@ import Testing
         try await withTemporaryFolder { folder in
             try await withRegistries { old, new, stores in
                 let variables = ["OLD_REGISTRY": old, "NEW_REGISTRY": new]
-                let first = try await run("migrate-to-zone-redundant.yaml", variables, in: folder)
+                let written = StepsOverwriteTests.Notebook()
+                let first = try await run("migrate-to-zone-redundant.yaml", variables, in: folder, written: written)
                 #expect(first.exitCode == 0, "\(first.json.indented)")
                 #expect(first.steps[0].count(.done) == 15)
                 let certificate = try #require(first.steps[1].comparison)
@@ -75,16 +80,24 @@ import Testing
                 #expect(certificate.reread?.images == 15)
                 #expect((certificate.reread?.bytes ?? 0) > 100_000)
 
-                let second = try await run("migrate-to-zone-redundant.yaml", variables, in: folder)
+                let second = try await run("migrate-to-zone-redundant.yaml", variables, in: folder, written: written)
                 #expect(second.steps[0].count(.alreadyThere) == 15)
                 #expect(second.steps[0].bytesMoved == 0)
 
                 try await SeededImages.push(
                     to: try await stores.old.target(RepositoryName("team/web")), seed: 77, tags: [Tag("latest")])
-                let third = try await run("migrate-to-zone-redundant.yaml", variables, in: folder)
+                let third = try await run("migrate-to-zone-redundant.yaml", variables, in: folder, written: written)
                 #expect(third.steps[0].count(.done) == 1)
                 #expect(third.steps[0].images.compactMap(\.replaced).count == 1)
                 #expect(third.steps[1].comparison?.isEqual == true)
+
+                // A tag that somebody else moved at the target is left alone, and is the only difference.
+                try await SeededImages.push(
+                    to: try await stores.new.target(RepositoryName("team/web")), seed: 78, tags: [Tag("latest")])
+                let fourth = try await run("migrate-to-zone-redundant.yaml", variables, in: folder, written: written)
+                #expect(fourth.steps[0].images.compactMap { $0.error?.kind } == [.conflict])
+                #expect(fourth.steps[1].comparison?.differences.map(\.name) == ["team/web:latest"])
+                #expect(fourth.steps[1].comparison?.same == 14)
             }
         }
     }
