@@ -258,7 +258,7 @@ import Testing
     func `a Go expression becomes a glob or a POSIX expression`(
         _ expression: String, _ isWhole: Bool, _ expected: String?
     ) {
-        #expect(NamePattern.convert(expression, isWhole: isWhole, wildcard: "*") == expected)
+        #expect(GoExpression.convert(expression, isWhole: isWhole, wildcard: "*") == expected)
     }
 
     private static let ranges: [(String, String?)] = [

@@ -170,7 +170,7 @@ struct RegsyncConversion {
     }
 
     private func pair(_ from: String, _ into: String) -> String {
-        "{from: \(DefinitionDraft.scalar(NamePattern.escaped(from))), into: \(DefinitionDraft.scalar(into))}"
+        "{from: \(DefinitionDraft.scalar(GoExpression.escaped(from))), into: \(DefinitionDraft.scalar(into))}"
     }
 
     private func image(
@@ -280,7 +280,7 @@ struct RegsyncConversion {
 
     private func patterns(_ node: Node, key: String, wildcard: String) -> [String] {
         reader.texts(node, key: key).compactMap { text, item in
-            if let pattern = NamePattern.convert(text, isWhole: true, wildcard: wildcard) { return pattern }
+            if let pattern = GoExpression.convert(text, isWhole: true, wildcard: wildcard) { return pattern }
             reader.note(
                 "'\(shown(text, limit: 200))' cannot be said in POSIX extended syntax: not carried over", at: item,
                 key: key)

@@ -40,7 +40,7 @@ struct SkopeoConversion {
         if let images = members.take("images") { rules += byName(images, key: key + ".images") }
         if let images = members.take("images-by-tag-regex") {
             for (repository, value) in named(images, key: key + ".images-by-tag-regex") {
-                guard let pattern = NamePattern.convert(value.text, isWhole: false, wildcard: "*") else {
+                guard let pattern = GoExpression.convert(value.text, isWhole: false, wildcard: "*") else {
                     reader.note(
                         "'\(shown(value.text, limit: 200))' cannot be said in POSIX extended syntax: left out",
                         at: value.node, key: key + ".images-by-tag-regex.\(repository)")

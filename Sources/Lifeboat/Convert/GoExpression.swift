@@ -1,5 +1,5 @@
 /// What a Go regular expression becomes: a glob where one says the same, else `regex:` with a POSIX expression.
-enum NamePattern {
+enum GoExpression {
     /// - Parameters:
     ///   - isWhole: whether the expression has to match the whole name.
     ///   - wildcard: the glob for `.*`: `*` for tags, `**` for repositories.
