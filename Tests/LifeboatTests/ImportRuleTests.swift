@@ -16,7 +16,10 @@ import Testing
             "OCI", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore", "Logging", "ServiceLifecycle",
             "Synchronization",
         ],
-        "Lifeboat": ["OCI", "OCIRegistry", "OCIArchive", "Yams", "NIOCore", "Logging", "Synchronization"],
+        // Foundation for its time zones, in RunWindow.
+        "Lifeboat": [
+            "OCI", "OCIRegistry", "OCIArchive", "Yams", "NIOCore", "Logging", "Synchronization", "Foundation",
+        ],
         "LifeboatCLI": [
             "Lifeboat", "OCI", "OCIArchive", "OCIRegistry", "OCIServer", "ArgumentParser", "Logging", "Glibc",
             "Dispatch",

@@ -37,6 +37,8 @@ public struct PlanItem: Sendable {
     public var action: Action
     /// All that belongs to the image; nil where nothing has to be moved.
     public var graph: ImageGraph?
+    /// The rule that chose it, in the words of the definition.
+    public var rule = ""
 
     /// What the target's tag will point to.
     public var root: Descriptor { graph?.root ?? source.descriptor }

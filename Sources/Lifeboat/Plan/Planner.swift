@@ -20,6 +20,7 @@ public struct Planner: Sendable {
     public let overwrite: Overwrite
     public let spool: ManifestSpool
     public var concurrency = 16
+    private let graphs = GraphShelf()
 
     public init(target: any TargetStore, naming: Naming, overwrite: Overwrite, spool: ManifestSpool) {
         self.target = target
@@ -97,13 +98,13 @@ public struct Planner: Sendable {
         let rule = candidate.selected.rule
         var item = PlanItem(
             source: image, store: candidate.store, targetRepository: candidate.repository, targetTag: candidate.tag,
-            action: .copy, graph: nil)
+            action: .copy, graph: nil, rule: rule.summary)
         let source = try await candidate.store.source(image.repository)
-        let reader = SpooledReader(source: source, spool: spool)
+        let reader = SpooledReader(source: source, spool: spool, graphs: graphs)
         // With one platform chosen the root is another manifest, which only the graph tells.
         if rule.platforms.count == 1 { item.graph = try await graph(image, rule, reader) }
         item.action = try await action(for: item)
-        if item.action == .alreadyThere, rule.referrers, try await lacksReferrers(item, source: source) {
+        if item.action == .alreadyThere, rule.referrers, try await lacksReferrers(item, reader) {
             item.action = .copy
         }
         if item.action == .alreadyThere {
@@ -115,7 +116,7 @@ public struct Planner: Sendable {
     }
 
     private func graph(_ image: NamedImage, _ rule: SelectionRule, _ reader: SpooledReader) async throws -> ImageGraph {
-        try await ImageGraph.read(
+        try await graphs.graph(
             image.descriptor, platforms: rule.platforms, referrers: rule.referrers, from: reader)
     }
 
@@ -138,7 +139,7 @@ public struct Planner: Sendable {
     }
 
     /// Whether the source knows a signature or SBOM of the image that the target does not hold.
-    private func lacksReferrers(_ item: PlanItem, source: any ImageSource) async throws -> Bool {
+    private func lacksReferrers(_ item: PlanItem, _ source: SpooledReader) async throws -> Bool {
         let repository = try await target.target(item.targetRepository)
         for referrer in try await source.referrers(of: item.root.digest)
         where try await repository.find(.digest(referrer.digest)) == nil {

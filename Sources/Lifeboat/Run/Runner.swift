@@ -34,7 +34,7 @@ public struct Runner: Sendable {
     /// - Throws: what planning throws.
     public func plan(_ step: CopyStep) async throws -> Plan {
         try await withStores(environment) { stores in
-            let target = try await stores.target(step.target, replacesFile: step.replacesFile, origin: step.origin)
+            let target = try await stores.planningTarget(step)
             return try await plan(step, to: target, stores: stores, spool: spool())
         }
     }
@@ -56,6 +56,7 @@ public struct Runner: Sendable {
         }
         observe(.stepBegan(name: step.name, what: report.summary))
         do {
+            try permit()
             report = try await withStores(environment) { [report] stores in
                 var result: StepReport
                 switch step.work {
@@ -65,11 +66,28 @@ public struct Runner: Sendable {
                 result.requests = await stores.requestCounts()
                 return result
             }
+            report.notes += try await prune(report, step)
         } catch {
             report.error = FailureReport(error)
         }
         report.seconds = began.duration(to: .now).seconds
         return report
+    }
+
+    /// - Throws: `LifeboatError` `.policy` outside of the definition's window.
+    private func permit() throws {
+        try environment.settings.window?.check(environment.surroundings.now(), "nothing new is started")
+    }
+
+    /// Removes the oldest archives of a series to which a step has added one.
+    private func prune(_ report: StepReport, _ step: Step) async throws -> [String] {
+        guard report.failures.isEmpty, report.archive != nil else { return [] }
+        var notes: [String] = []
+        for case .archive(let path) in step.work.writes {
+            guard let series = environment.settings.series[path] else { continue }
+            notes += try await series.prune(after: path, opening: environment.archiveOpening)
+        }
+        return notes
     }
 
     private func spool() -> ManifestSpool {
@@ -100,7 +118,10 @@ public struct Runner: Sendable {
         var report = report
         let target = try await stores.target(step.target, replacesFile: step.replacesFile, origin: step.origin)
         let spool = spool()
-        let plan = try await plan(step, to: target, stores: stores, spool: spool)
+        var plan = try await plan(step, to: target, stores: stores, spool: spool)
+        if let agreed = environment.agreed[report.name] {
+            plan = try agreed.restrict(plan, target: target.name, isWhole: target is any PlannedTarget)
+        }
         let toMove = plan.items.count { $0.action != .alreadyThere }
         observe(.planned(images: toMove, alreadyThere: plan.items.count - toMove, bytes: plan.bytes))
         for failure in plan.failures {
@@ -127,7 +148,7 @@ public struct Runner: Sendable {
         }
         let transfer = Transfer(
             target: target, spool: spool, surroundings: environment.surroundings, retry: environment.retry,
-            concurrency: environment.concurrency, observe: observe)
+            concurrency: environment.concurrency, observe: observe, permit: { try permit() })
         let outcome = try await transfer.run(plan)
         report.images += outcome.reports
         report.bytesMoved = outcome.bytesMoved

@@ -12,6 +12,8 @@ struct Transfer: Sendable {
     /// Blobs under way at once.
     var concurrency = 6
     var observe: RunObserver = { _ in }
+    /// Throws where no further blob may be started, such as outside of a window.
+    var permit: @Sendable () throws -> Void = {}
 
     struct Outcome: Sendable {
         var reports: [ImageReport]
@@ -97,6 +99,7 @@ struct Transfer: Sendable {
         guard await state.isWanted(job) else { return }
         var complete: [Int] = []
         do {
+            try permit()
             let copy = BlobCopy(
                 blob: job.blob, items: job.items.map { items[$0] }, target: target, retry: retry,
                 surroundings: surroundings, observe: observe)
