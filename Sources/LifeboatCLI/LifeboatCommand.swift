@@ -8,14 +8,14 @@ struct LifeboatCommand: AsyncParsableCommand {
         commandName: "lifeboat",
         abstract: "Moves container images between registries and into backups, and proves that every byte arrived.",
         discussion: """
-            Exit codes: 0 all of it worked, 3 some images failed, 64 usage, 65 bytes damaged, 66 source not found, \
+            Exit codes: 0 all of it worked, 3 some images failed, 4 plan --check: changes, 64 usage, 65 bytes damaged, 66 source not found, \
             69 registry unavailable, 70 a fault of lifeboat, 73 conflict at the target, 74 local I/O, 75 locked by another \
             run, 76 the registry breaks the protocol, 77 credentials refused, 78 definition or policy, 128+N signal N.
             """,
         version: version,
         subcommands: [
             CopyCommand.self, ExportCommand.self, ImportCommand.self, VerifyCommand.self, InspectCommand.self,
-            ListCommand.self, ServeCommand.self, RunCommand.self,
-            ValidateCommand.self, ConvertCommand.self,
+            ListCommand.self, ServeCommand.self, PlanCommand.self, RunCommand.self, ValidateCommand.self,
+            ConvertCommand.self,
         ])
 }

@@ -9,6 +9,10 @@ public struct RegistryOptions: Sendable {
     public var credentials = CredentialSource.docker
     /// The most requests under way at once.
     public var connections = 16
+    /// The most requests in a second, tries that fail included; nil for no limit.
+    public var requestsPerSecond: Double?
+    /// The most bytes of bodies in a second, both directions together; nil for no limit.
+    public var bytesPerSecond: Int64?
     public var retry = RetryPolicy()
     /// The longest wait for a TCP connection and its TLS handshake.
     public var connectTimeout = Duration.seconds(10)

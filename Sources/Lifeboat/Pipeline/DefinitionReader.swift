@@ -7,12 +7,34 @@ import Yams
 /// whole value.
 final class DefinitionReader {
     let file: String
-    private let variables: [String: String]
+    private var variables: [String: String]
+    /// Inputs that are declared and have no value: the fault stands where they are declared.
+    private var missingInputs: Set<String> = []
     private(set) var faults: [DefinitionError.Fault] = []
 
     init(file: String, variables: [String: String]) {
         self.file = file
         self.variables = variables
+    }
+
+    /// Whether `$NAME` can stand for a variable of this name.
+    static func isVariableName(_ name: some StringProtocol) -> Bool {
+        (name.first?.isLetter ?? false || name.first == "_")
+            && name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
+    }
+
+    /// Gives an input its value: what was given, else the variable of that name, else the default.
+    ///
+    /// - Returns: whether it has one. An empty value is none.
+    func declare(_ name: String, _ given: String?, otherwise defaultValue: String?) -> Bool {
+        let candidates = [given, variables[name], defaultValue].compactMap { $0 }
+        // What was given counts, also where it is empty: then it is a fault, and not something else.
+        guard let value = given ?? candidates.first(where: { !$0.isEmpty }), !value.isEmpty else {
+            missingInputs.insert(name)
+            return false
+        }
+        variables[name] = value
+        return true
     }
 
     func fault(_ reason: String, at node: Node?, key: String) {
@@ -54,9 +76,8 @@ final class DefinitionReader {
         }
         guard scalar.string.hasPrefix("$") else { return scalar.string }
         let name = String(scalar.string.dropFirst())
-        guard name.first?.isLetter ?? false || name.first == "_",
-            name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
-        else { return scalar.string }
+        guard DefinitionReader.isVariableName(name) else { return scalar.string }
+        if missingInputs.contains(name) { return nil }
         guard let value = variables[name], !value.isEmpty else {
             fault("the variable $\(name) is not set", at: node, key: key)
             return nil

@@ -20,6 +20,7 @@ public actor ManifestSpool {
     private var places: [Digest: Place] = [:]
     private var file: (any File)?
     private var end: Int64 = 0
+    private let turns = Turns<Digest>()
 
     /// - Parameter folder: where the file goes if one is needed.
     public init(fileSystem: any FileSystem, folder: String) {
@@ -75,19 +76,32 @@ public actor ManifestSpool {
     }
 }
 
+extension ManifestSpool {
+    /// A manifest that is kept, or read now: once, however many ask at the same time.
+    func manifest(_ descriptor: Descriptor, from source: any ImageSource) async throws -> Manifest {
+        if let known = try await find(descriptor.digest) { return known }
+        return try await turns.take(descriptor.digest) {
+            if let known = try await find(descriptor.digest) { return known }
+            let manifest = try await source.manifest(descriptor)
+            try await add(manifest)
+            return manifest
+        }
+    }
+}
+
 /// Reads manifests through a spool: each once from the source, however many images share it.
 struct SpooledReader: ManifestReader {
     let source: any ImageSource
     let spool: ManifestSpool
+    /// What has been asked about referrers before; nil to ask each time.
+    var graphs: GraphShelf?
 
     func manifest(_ descriptor: Descriptor) async throws -> Manifest {
-        if let known = try await spool.find(descriptor.digest) { return known }
-        let manifest = try await source.manifest(descriptor)
-        try await spool.add(manifest)
-        return manifest
+        try await spool.manifest(descriptor, from: source)
     }
 
     func referrers(of digest: Digest) async throws -> [Descriptor] {
-        try await source.referrers(of: digest)
+        guard let graphs else { return try await source.referrers(of: digest) }
+        return try await graphs.referrers(of: digest, in: source)
     }
 }

@@ -47,6 +47,8 @@ public struct PlanItem: Sendable {
     public var targetStore = ""
     /// What is done about a tag that points elsewhere.
     public var overwrite = Overwrite.never
+    /// The rule that chose it, in the words of the definition.
+    public var rule = ""
 
     /// What the target's tag will point to.
     public var root: Descriptor { graph?.root ?? source.descriptor }

@@ -33,6 +33,7 @@ public struct Planner: Sendable {
     /// What `overwrite: ours` asks.
     public var written: (any WrittenTags)?
     public var concurrency = 16
+    private let graphs = GraphShelf()
     /// Names of the images that are planned, as reports call them; nil for all.
     public var only: Set<String>?
 
@@ -157,13 +158,14 @@ public struct Planner: Sendable {
         let image = candidate.image
         let rule = candidate.selected.rule
         let target = targets[item.target]
+        item.rule = rule.summary
         let source = try await candidate.store.source(image.repository)
-        let reader = SpooledReader(source: source, spool: spool)
+        let reader = SpooledReader(source: source, spool: spool, graphs: graphs)
         // With one platform chosen the root is another manifest, which only the graph tells.
         if rule.platforms.count == 1, graph == nil { graph = try await self.graph(image, rule, reader) }
         item.graph = graph
         item.action = try await action(for: item, at: target)
-        if item.action == .alreadyThere, rule.referrers, try await lacksReferrers(item, rule, source: source, at: target) {
+        if item.action == .alreadyThere, rule.referrers, try await lacksReferrers(item, rule, reader, at: target) {
             item.action = .copy
         }
         if item.action == .alreadyThere {
@@ -192,9 +194,7 @@ public struct Planner: Sendable {
     }
 
     private func graph(_ image: NamedImage, _ rule: SelectionRule, _ reader: SpooledReader) async throws -> ImageGraph {
-        try await ImageGraph.read(
-            image.descriptor, platforms: rule.platforms, referrers: rule.referrers, from: reader,
-            where: rule.wants(referrer:))
+        try await graphs.graph(image.descriptor, rule, from: reader)
     }
 
     private func action(for item: PlanItem, at target: Target) async throws -> PlanItem.Action {
@@ -224,7 +224,7 @@ public struct Planner: Sendable {
 
     /// Whether the source knows a signature or SBOM of the image that the target does not hold.
     private func lacksReferrers(
-        _ item: PlanItem, _ rule: SelectionRule, source: any ImageSource, at target: Target
+        _ item: PlanItem, _ rule: SelectionRule, _ source: SpooledReader, at target: Target
     ) async throws -> Bool {
         let repository = try await target.store.target(item.targetRepository)
         for referrer in try await source.referrers(of: item.root.digest)

@@ -16,6 +16,10 @@ public struct RunEnvironment: Sendable {
     /// Blobs under way at once.
     public var concurrency = 6
     public var retry = RetryPolicy()
+    /// What a definition says of its stores and of when it may run.
+    public var settings = PipelineSettings()
+    /// What each step has to do, by its name, where a plan was made before; empty to do what the steps say.
+    var agreed: [String: StepPlan] = [:]
     /// The repository of images in archives that name only a tag.
     public var defaultRepository: RepositoryName?
     /// What `overwrite: ours` asks, and what is told of every tag that an import writes; nil to remember nothing.

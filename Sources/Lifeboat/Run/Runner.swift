@@ -37,7 +37,7 @@ public struct Runner: Sendable {
     public func plan(_ step: CopyStep) async throws -> Plan {
         try await withStores(environment) { stores in
             var targets: [Planner.Target] = []
-            for target in step.targets { targets.append(try await open(target, of: step, stores)) }
+            for target in step.targets { targets.append(try await stores.planningTarget(target, of: step)) }
             return try await plan(step, to: targets, stores: stores, spool: spool())
         }
     }
@@ -59,6 +59,7 @@ public struct Runner: Sendable {
         }
         observe(.stepBegan(name: step.name, what: report.summary))
         do {
+            try permit()
             report = try await withStores(environment) { [report] stores in
                 var result: StepReport
                 switch step.work {
@@ -69,11 +70,28 @@ public struct Runner: Sendable {
                 result.requests = await stores.requestCounts()
                 return result
             }
+            report.notes += try await prune(report, step)
         } catch {
             report.error = FailureReport(error)
         }
         report.seconds = began.duration(to: .now).seconds
         return report
+    }
+
+    /// - Throws: `LifeboatError` `.policy` outside of the definition's window.
+    private func permit() throws {
+        try environment.settings.window?.check(environment.surroundings.now(), "nothing new is started")
+    }
+
+    /// Removes the oldest archives of a series to which a step has added one.
+    private func prune(_ report: StepReport, _ step: Step) async throws -> [String] {
+        guard report.failures.isEmpty, report.archive != nil else { return [] }
+        var notes: [String] = []
+        for case .archive(let path) in step.work.writes {
+            guard let series = environment.settings.series[path] else { continue }
+            notes += try await series.prune(after: path, opening: environment.archiveOpening)
+        }
+        return notes
     }
 
     private func spool() -> ManifestSpool {
@@ -126,8 +144,11 @@ public struct Runner: Sendable {
             return report
         }
         let spool = spool()
-        let plan = try await plan(step, to: targets, stores: stores, spool: spool, only: only)
+        var plan = try await plan(step, to: targets, stores: stores, spool: spool, only: only)
         report.notes += plan.notes
+        if let agreed = environment.agreed[report.name] {
+            plan = try agreed.restrict(plan, isWhole: targets[0].store is any PlannedTarget)
+        }
         let toMove = plan.items.count { $0.action != .alreadyThere }
         observe(.planned(images: toMove, alreadyThere: plan.items.count - toMove, bytes: plan.bytes))
         for failure in plan.failures {
@@ -149,7 +170,8 @@ public struct Runner: Sendable {
         let transfer = Transfer(
             targets: targets.map(\.store), spool: spool, surroundings: environment.surroundings,
             retry: environment.retry, concurrency: environment.concurrency,
-            written: step.kind == .export ? nil : environment.writtenTags, runID: runID, observe: observe)
+            written: step.kind == .export ? nil : environment.writtenTags, runID: runID, observe: observe,
+            permit: { try permit() })
         let outcome = try await transfer.run(plan)
         report.images += outcome.reports
         report.bytesMoved = outcome.bytesMoved

@@ -16,6 +16,8 @@ struct Transfer: Sendable {
     var written: (any WrittenTags)?
     var runID = ""
     var observe: RunObserver = { _ in }
+    /// Throws where no further blob may be started, such as outside of a window.
+    var permit: @Sendable () throws -> Void = {}
 
     struct Outcome: Sendable {
         var reports: [ImageReport]
@@ -148,6 +150,12 @@ struct Transfer: Sendable {
     private func run(_ job: BlobJobs.Job, _ items: [PlanItem], _ state: TransferState, first: Content?) async throws {
         let wanted = await state.wanted(job)
         guard !wanted.isEmpty else { return }
+        do {
+            try permit()
+        } catch {
+            for report in await state.failed(wanted, error) { observe(.imageEnded(report)) }
+            return
+        }
         await state.begin(wanted)
         // In the order of the targets: so are the items.
         let numbers = wanted.map { items[$0].target }.uniqued()

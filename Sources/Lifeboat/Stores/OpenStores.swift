@@ -6,8 +6,14 @@ import OCIRegistry
 /// The stores of one step, each opened once and closed together.
 actor OpenStores {
     private let environment: RunEnvironment
-    private var registries: [String: Registry] = [:]
+    private var registries: [RegistryKey: Registry] = [:]
     private var files: [StoreDefinition: any SourceStore] = [:]
+
+    /// What tells two connections to registries apart: one host has one budget, unless its stores want otherwise.
+    private struct RegistryKey: Hashable {
+        var host: String
+        var settings: RegistrySettings
+    }
 
     init(_ environment: RunEnvironment) {
         self.environment = environment
@@ -15,7 +21,7 @@ actor OpenStores {
 
     func source(_ definition: StoreDefinition) async throws -> any SourceStore {
         switch definition {
-        case .registry(let host, _): return try registry(host)
+        case .registry(let host, _): return try registry(host, definition)
         case .archive(let path):
             if let known = files[definition] { return known }
             let opened = try await openArchive(path, environment.archiveOpening)
@@ -36,7 +42,7 @@ actor OpenStores {
     ///   - origin: the registry that the images come from, if it is one.
     func target(_ definition: StoreDefinition, replacesFile: Bool, origin: String?) async throws -> any TargetStore {
         switch definition {
-        case .registry(let host, _): try registry(host)
+        case .registry(let host, _): try registry(host, definition)
         case .archive(let path):
             try ArchiveTarget(path: path, fileSystem: environment.fileSystem, replace: replacesFile)
         case .layout(let path):
@@ -46,14 +52,28 @@ actor OpenStores {
         }
     }
 
-    private func registry(_ host: String) throws -> Registry {
-        if let known = registries[host] { return known }
-        var options = environment.registries
+    private func registry(_ host: String, _ definition: StoreDefinition) throws -> Registry {
+        let key = RegistryKey(
+            host: host, settings: environment.settings.registries[definition] ?? RegistrySettings())
+        if let known = registries[key] { return known }
+        var options = key.settings.applied(to: environment.registries, files: environment.fileSystem)
         if environment.plainHTTPHosts.contains(host) { options.plainHTTP = true }
         let opened = try Registry(
             host: host, options: options, surroundings: environment.surroundings, logger: environment.logger)
-        registries[host] = opened
+        registries[key] = opened
         return opened
+    }
+
+    func exists(_ path: String) async throws -> Bool {
+        try await environment.fileSystem.status(path, followLinks: true) != nil
+    }
+
+    /// Requests by kind and the options they were made with, one entry a registry.
+    func requestsByRegistry() -> [(host: String, options: RegistryOptions, requests: [String: Int])] {
+        registries.map { key, registry in
+            let counts = registry.requestCounts().map { ($0.key.rawValue, $0.value) }
+            return (key.host, registry.options, Dictionary(uniqueKeysWithValues: counts))
+        }
     }
 
     /// Requests by kind, all registries together.

@@ -29,16 +29,19 @@ private func prepare(_ path: String?, in environment: RunEnvironment) async thro
     return try await ReportFile.prepare(path, in: environment.fileSystem)
 }
 
-/// Says what steps would do.
+/// Says what a step would do.
 func printPlan(_ step: CopyStep, in environment: RunEnvironment, output: OutputFlags) async throws {
-    let plan = try await Runner(environment).plan(step)
-    if output.json {
-        Terminal.answer(plan.json(target: step.targetNames).indented)
-    } else {
-        Terminal.answer(Summary.text(of: plan, target: step.targetNames))
-    }
-    let kinds = plan.failures.map { FailureReport($0.error).kind }
-    if !kinds.isEmpty {
-        throw ExitCode(plan.items.isEmpty ? FailureReport(plan.failures[0].error).kind.exitCode : 3)
-    }
+    let name = step.kind.rawValue
+    let plan = try await PipelinePlanner(environment).plan([Step(name: name, work: .copy(step))], name: name)
+    try answer(plan, output: output)
+}
+
+/// Prints a plan and throws the exit code that it comes to.
+///
+/// - Parameter check: whether changes are an exit code of their own.
+func answer(_ plan: PipelinePlan, output: OutputFlags, check: Bool = false) throws {
+    if output.json { Terminal.answer(plan.json.indented) } else { Terminal.answer(PlanTable.text(of: plan)) }
+    for failure in plan.steps.compactMap(\.error) { Terminal.story(failure.words) }
+    if plan.exitCode != 0 { throw ExitCode(plan.exitCode) }
+    if check, plan.hasChanges { throw ExitCode(4) }
 }

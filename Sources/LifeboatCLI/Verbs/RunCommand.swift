@@ -1,11 +1,14 @@
 import ArgumentParser
 import Lifeboat
+import OCI
 
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Run the steps of a pipeline definition, in order.")
+        commandName: "run", abstract: "Run the steps of a pipeline definition, in order, or a plan of them.")
 
-    @Argument(help: ArgumentHelp("A YAML file; pipelines/ has examples.", valueName: "pipeline"))
+    @Argument(
+        help: ArgumentHelp(
+            "A YAML file (pipelines/ has examples), or what lifeboat plan --out has written.", valueName: "pipeline"))
     var file: String
 
     @Option(
@@ -17,18 +20,49 @@ struct RunCommand: AsyncParsableCommand {
 
     @OptionGroup var files: ReportFlags
     @OptionGroup var state: StateFlags
+    @OptionGroup var pipeline: PipelineFlags
     @OptionGroup var registries: RegistryFlags
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
         var environment = try RunEnvironment.command(registries)
-        let pipeline = try await Pipeline.read(file, from: environment.fileSystem, variables: processVariables())
-        environment.plugInCatalog(state, definition: pipeline.state)
-        var steps = pipeline.steps
+        if let plan = try await PipelinePlan.read(file, from: environment.fileSystem) {
+            return try await run(plan, in: environment)
+        }
+        let definition = try await Pipeline.command(file, pipeline, in: environment)
+        environment.plugInCatalog(state, definition: definition.state)
+        var steps = definition.steps
         if let onlyFailed {
-            steps = try await FailedImages.read(onlyFailed, from: environment.fileSystem).steps(of: pipeline)
+            steps = try await FailedImages.read(onlyFailed, from: environment.fileSystem).steps(of: definition)
             if steps.isEmpty, !output.quiet { Terminal.story("nothing failed in that run: there is nothing to repeat") }
         }
-        try await LifeboatCLI.run(steps, name: pipeline.name, in: environment, output: output, files: files)
+        try await LifeboatCLI.run(
+            steps, name: definition.name, in: environment.with(definition.settings), output: output, files: files)
+    }
+
+    /// Runs exactly what a plan says: first all of it is held against the world as it is.
+    private func run(_ plan: PipelinePlan, in environment: RunEnvironment) async throws {
+        guard let planned = plan.definition else {
+            throw LifeboatError(.policy, "the plan \(shown(file, limit: 1000)) does not say which definition it is of")
+        }
+        let inputs = planned.inputs.merging(pipeline.values) { $1 }
+        let definition = try await Pipeline.command(
+            planned.file, inputs: inputs, in: environment, moment: planned.moment)
+        guard definition.digest == planned.digest else {
+            throw LifeboatError(
+                .conflict, "\(shown(planned.file, limit: 1000)) has changed since the plan was made",
+                advice: "make the plan again: lifeboat plan")
+        }
+        var environment = environment
+        environment.plugInCatalog(state, definition: definition.state)
+        let following = environment.with(definition.settings).following(plan)
+        let now = try await PipelinePlanner(following).plan(definition.steps, name: definition.name)
+        for step in now.steps {
+            guard let error = step.error, plan.steps.contains(where: { $0.name == step.name && $0.error == nil }) else {
+                continue
+            }
+            throw LifeboatError(error.kind, error.message, advice: error.advice)
+        }
+        try await LifeboatCLI.run(definition.steps, name: definition.name, in: following, output: output, files: files)
     }
 }

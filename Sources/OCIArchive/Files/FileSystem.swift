@@ -63,13 +63,18 @@ public struct FileStatus: Sendable, Hashable {
     public var device: UInt64
     /// Nanoseconds since 1970.
     public var modified: Int64
+    /// Who may read, write and run it: the lowest nine bits of the mode.
+    public var permissions: UInt16
 
-    public init(kind: Kind, size: Int64, inode: UInt64, device: UInt64, modified: Int64) {
+    public init(
+        kind: Kind, size: Int64, inode: UInt64, device: UInt64, modified: Int64, permissions: UInt16 = 0o640
+    ) {
         self.kind = kind
         self.size = size
         self.inode = inode
         self.device = device
         self.modified = modified
+        self.permissions = permissions
     }
 
     /// Changes whenever the bytes may have changed.

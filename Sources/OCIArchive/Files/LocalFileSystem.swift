@@ -144,7 +144,8 @@ extension FileStatus {
             }
         self.init(
             kind: kind, size: Int64(status.st_size), inode: UInt64(status.st_ino), device: UInt64(status.st_dev),
-            modified: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec))
+            modified: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec),
+            permissions: UInt16(status.st_mode & 0o777))
     }
 }
 

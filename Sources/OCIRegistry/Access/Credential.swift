@@ -21,6 +21,10 @@ public enum CredentialSource: Sendable {
     case fixed(Credential)
     /// What `docker login` and `podman login` have left: config.json, auth.json and the helpers that they name.
     case docker
+    /// What a program prints, as a credential helper of docker does: `{"Username": "…", "Secret": "…"}`.
+    ///
+    /// Started without a shell, with the registry's name on its standard input.
+    case command([String])
     /// - Parameters: the registry's name (`docker.io` for Docker Hub) and the repository, if it is about one.
     case lookup(@Sendable (_ registry: String, _ repository: RepositoryName?) async throws -> Credential?)
 
@@ -28,6 +32,7 @@ public enum CredentialSource: Sendable {
         switch self {
         case .anonymous: nil
         case .fixed(let credential): credential
+        case .command(let words): try await CredentialHelper(command: words).credential(for: registry)
         case .docker: try await DockerLogins.find(registry, repository)
         case .lookup(let find): try await find(registry, repository)
         }

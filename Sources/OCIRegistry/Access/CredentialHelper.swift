@@ -5,7 +5,8 @@ import Synchronization
 
 import class Foundation.ProcessInfo
 
-/// A program `docker-credential-NAME`, as docker's config.json names them, that knows passwords.
+/// A program that knows passwords: `docker-credential-NAME`, as docker's config.json names them, or any that answers
+/// like one.
 ///
 /// Started without a shell; it has 30 seconds and 64 KiB. What it prints is never shown.
 struct CredentialHelper: Sendable {
@@ -15,6 +16,7 @@ struct CredentialHelper: Sendable {
     private static let birth = Mutex(())
 
     private let program: String
+    private let arguments: [String]
 
     /// - Throws: `RegistryError` `.policy` for a name that is more than a name.
     init(name: String) throws(RegistryError) {
@@ -22,6 +24,17 @@ struct CredentialHelper: Sendable {
             throw RegistryError(.policy, "'\(shown(name, limit: 100))' is not the name of a credential helper")
         }
         program = "docker-credential-" + name
+        arguments = ["get"]
+    }
+
+    /// - Parameter command: the program and its arguments, none of which is read by a shell.
+    /// - Throws: `RegistryError` `.policy` for a command without a program.
+    init(command: [String]) throws(RegistryError) {
+        guard let first = command.first, !first.isEmpty, !command.contains(where: { $0.utf8.contains(0) }) else {
+            throw RegistryError(.policy, "the command for credentials names no program")
+        }
+        program = first
+        arguments = Array(command.dropFirst())
     }
 
     /// - Returns: nil if the helper knows nothing of the server.
@@ -43,8 +56,8 @@ struct CredentialHelper: Sendable {
 
     private func failed(_ reason: String) -> RegistryError {
         RegistryError(
-            .auth, "\(program) does not give the credentials: \(reason)",
-            advice: "run it by hand: echo HOST | \(program) get")
+            .auth, "\(shown(program, limit: 200)) does not give the credentials: \(reason)",
+            advice: "run it by hand: echo HOST | \(shown(([program] + arguments).joined(separator: " "), limit: 400))")
     }
 
     private static func isNameCharacter(_ byte: UInt8) -> Bool {
@@ -103,15 +116,15 @@ struct CredentialHelper: Sendable {
         posix_spawn_file_actions_adddup2(&actions, input, 0)
         posix_spawn_file_actions_adddup2(&actions, output, 1)
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
-        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), strdup("get"), nil]
-        defer { arguments.forEach { free($0) } }
+        var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
+        defer { words.forEach { free($0) } }
         var environment: [UnsafeMutablePointer<CChar>?] = ProcessInfo.processInfo.environment.map { name, value in
             strdup(name + "=" + value)
         }
         environment.append(nil)
         defer { environment.forEach { free($0) } }
         var child: pid_t = 0
-        let error = posix_spawnp(&child, program, &actions, nil, &arguments, &environment)
+        let error = posix_spawnp(&child, program, &actions, nil, &words, &environment)
         guard error == 0 else { throw failed(String(cString: strerror(error))) }
         return child
     }

@@ -34,10 +34,17 @@ final class Exchange: Sendable {
 
     private let state: Mutex<State>
     private let loop: any EventLoop
+    private let bandwidth: Pace?
     private let explain: @Sendable (any Error) -> any Error
 
-    /// - Parameter explain: makes an error of the HTTP library one that a user can read.
-    init(hasBody: Bool, on loop: any EventLoop, explain: @escaping @Sendable (any Error) -> any Error) {
+    /// - Parameters:
+    ///   - bandwidth: what all exchanges with the registry share; nil for no limit.
+    ///   - explain: makes an error of the HTTP library one that a user can read.
+    init(
+        hasBody: Bool, on loop: any EventLoop, bandwidth: Pace? = nil,
+        explain: @escaping @Sendable (any Error) -> any Error
+    ) {
+        self.bandwidth = bandwidth
         state = Mutex(State(isBodyFinished: !hasBody))
         self.loop = loop
         self.explain = explain
@@ -70,6 +77,7 @@ final class Exchange: Sendable {
             return (chunk, state.demand)
         }
         demand?.succeed()
+        if let bandwidth, let chunk { try await bandwidth.take(chunk.readableBytes) }
         return chunk
     }
 
@@ -99,6 +107,7 @@ final class Exchange: Sendable {
     /// - Returns: false, and nothing is sent, if the registry has answered already.
     func send(_ chunk: ByteBuffer) async throws -> Bool {
         let size = chunk.readableBytes
+        try await bandwidth?.take(size)
         let writer = try await next { state -> HTTPClient.Body.StreamWriter?? in
             if state.head != nil { return .some(nil) }
             guard let writer = state.writer, state.unsent < Exchange.writeAhead else { return nil }

@@ -17,6 +17,9 @@ final class Transport: Sendable {
     private let surroundings: Surroundings
     private let group: any EventLoopGroup
     private let limiter: RequestLimiter
+    /// Nil, and nothing is done for it, where there is no such limit.
+    private let requestPace: Pace?
+    private let bandwidth: Pace?
     private let counts = Mutex<[RequestKind: Int]>([:])
 
     init(_ registry: WebAddress, options: RegistryOptions, surroundings: Surroundings) throws(RegistryError) {
@@ -25,6 +28,8 @@ final class Transport: Sendable {
         self.surroundings = surroundings
         group = options.eventLoopGroup ?? Transport.sharedLoop
         limiter = RequestLimiter(limit: options.connections)
+        requestPace = Pace(requestsPerSecond: options.requestsPerSecond, surroundings: surroundings)
+        bandwidth = Pace(bytesPerSecond: options.bytesPerSecond, surroundings: surroundings)
         endpoint = try Endpoint(registry, options: options, group: group)
     }
 
@@ -57,8 +62,10 @@ final class Transport: Sendable {
     }
 
     private func perform<R>(_ call: Call, _ body: (Exchange) async throws -> R) async throws -> R {
+        try await requestPace?.take(1)
         let connection = try await endpoint.connection()
-        let exchange = Exchange(hasBody: call.hasBody, on: group.any()) { [registry, endpoint] error in
+        let exchange = Exchange(hasBody: call.hasBody, on: group.any(), bandwidth: bandwidth) {
+            [registry, endpoint] error in
             if Fault.isConnectFault(error), call.address.host == registry.host {
                 Task { await endpoint.giveUp(connection.address) }
             }

@@ -1,0 +1,178 @@
+import OCI
+import OCIArchive
+import OCIRegistry
+
+/// Plans the steps of a pipeline one after the other, each as if those before it had run. Writes nothing.
+public struct PipelinePlanner: Sendable {
+    public let environment: RunEnvironment
+
+    public init(_ environment: RunEnvironment) {
+        self.environment = environment
+    }
+
+    /// - Throws: `CancellationError`, and faults of this machine or of ours; what else goes wrong stands in the plan.
+    public func plan(_ steps: [Step], name: String) async throws -> PipelinePlan {
+        var plan = PipelinePlan(name: name)
+        var written: [String: PlannedImages] = [:]
+        var spools: [ManifestSpool] = []
+        for step in steps {
+            let spool = ManifestSpool(fileSystem: environment.fileSystem, folder: environment.workFolder)
+            spools.append(spool)
+            var planned = StepPlan(step)
+            do {
+                if case .copy(let copy) = step.work {
+                    let (result, moves) = try await self.plan(copy, planned, written, spool)
+                    planned = result
+                    for (number, target) in copy.targets.enumerated() {
+                        let place = target.store.place
+                        let images = written[place] ?? PlannedImages()
+                        await images.add(moves.items.filter { $0.target == number }, spool: spool)
+                        written[place] = images
+                    }
+                } else {
+                    planned.notes.append("reads and compares when the steps before it have ended; writes nothing")
+                }
+            } catch let error as any Failure where error.kind != .internal && error.kind != .local {
+                planned.error = FailureReport(error)
+            }
+            plan.steps.append(planned)
+        }
+        for spool in spools { try await spool.close() }
+        return plan
+    }
+
+    private func plan(
+        _ step: CopyStep, _ report: StepPlan, _ written: [String: PlannedImages], _ spool: ManifestSpool
+    ) async throws -> (StepPlan, Plan) {
+        try await withStores(environment) { stores in
+            var report = report
+            var sources: [Planner.Source] = []
+            for source in step.sources {
+                let store = try await stores.source(source.store, after: written[source.store.place])
+                sources.append(Planner.Source(store: store, selection: source.selection))
+            }
+            var targets: [Planner.Target] = []
+            for target in step.targets {
+                targets.append(
+                    try await stores.planningTarget(target, of: step, after: written[target.store.place]))
+            }
+            var planner = Planner(targets: targets, spool: spool)
+            planner.written = environment.writtenTags
+            var plan = try await planner.plan(sources)
+            report.notes += plan.notes
+            if let agreed = environment.agreed[report.name] {
+                plan = try agreed.restrict(plan, isWhole: targets[0].store is any PlannedTarget)
+            }
+            report.fill(from: plan, targets: targets.map(\.store))
+            for (number, target) in step.targets.enumerated() {
+                guard case .archive(let path) = target.store else { continue }
+                try await compare(&report, with: path, plan.items.filter { $0.target == number }, step)
+            }
+            report.estimate(await stores.requestsByRegistry())
+            return (report, plan)
+        }
+    }
+
+    /// An archive is written as a whole: it is there already, or a file of that name is in the way.
+    private func compare(_ report: inout StepPlan, with path: String, _ items: [PlanItem], _ step: CopyStep) async throws {
+        guard path != "-", try await environment.fileSystem.status(path, followLinks: true) != nil else { return }
+        var isSame = false
+        do {
+            let present = try await openArchive(path, environment.archiveOpening).images()
+            func lines(_ images: [(NamedImage)]) -> Set<String> {
+                Set(images.filter { $0.tag != nil }.map { "\($0.name) \($0.descriptor.digest)" })
+            }
+            let planned = items.map { item in
+                NamedImage(
+                    registry: nil, repository: item.targetRepository, tag: item.targetTag, descriptor: item.root)
+            }
+            isSame = lines(present) == lines(planned)
+        } catch let error as any Failure where error.kind != .local {
+            report.notes.append("\(shown(path, limit: 1000)) is there and cannot be read: \(error.description)")
+        }
+        let conflict = LifeboatError(
+            .conflict, "\(shown(path, limit: 1000)) exists and holds something else",
+            advice: "force: true (--force) replaces it, or choose another name")
+        for number in report.images.indices where report.images[number].action.isChange {
+            if isSame {
+                report.images[number].action = .alreadyThere
+                report.images[number].bytes = 0
+            } else if !step.replacesFile {
+                report.images[number].action = .conflict
+                report.images[number].failure = FailureReport(conflict)
+            }
+        }
+        if isSame {
+            report.bytes = 0
+            report.requests = [:]
+            report.traffic = [:]
+            report.notes.append("\(shown(path, limit: 1000)) holds these images already; the run verifies it")
+        }
+    }
+}
+
+extension StepPlan {
+    init(_ step: Step) {
+        switch step.work {
+        case .copy(let copy):
+            self.init(
+                name: step.name, kind: copy.kind,
+                source: copy.sources.map(\.store.description).uniqued().joined(separator: ", "),
+                target: copy.targetNames)
+        case .verify(let verify):
+            self.init(
+                name: step.name, kind: .verify,
+                source: verify.sources.map(\.store.description).uniqued().joined(separator: ", "),
+                target: verify.against?.description ?? "")
+        }
+    }
+}
+
+extension StoreDefinition {
+    /// What tells stores apart, whatever part of a registry is meant.
+    var place: String {
+        switch self {
+        case .registry(let host, _): "registry " + host
+        case .archive(let path), .layout(let path): "file " + path
+        }
+    }
+}
+
+extension OpenStores {
+    /// A store as it will be after the steps before.
+    func source(_ definition: StoreDefinition, after planned: PlannedImages?) async throws -> any SourceStore {
+        guard let planned else { return try await source(definition) }
+        switch definition {
+        case .registry:
+            let store = try await source(definition)
+            guard let registry = store as? Registry else { return store }
+            return PlannedRegistry(images: planned, base: registry)
+        case .archive(let path): return PlannedCatalog(images: planned, base: nil, name: path)
+        case .layout(let path):
+            let base = try await exists(path) ? try await source(definition) as? any ImageCatalog : nil
+            return PlannedCatalog(images: planned, base: base, name: path)
+        }
+    }
+
+    /// A target that is only looked at: nothing is made, not even a folder.
+    func planningTarget(
+        _ target: CopyTarget, of step: CopyStep, after planned: PlannedImages? = nil
+    ) async throws -> Planner.Target {
+        Planner.Target(
+            store: try await planningStore(target.store, of: step, after: planned), naming: target.naming,
+            overwrite: step.overwrite)
+    }
+
+    private func planningStore(
+        _ definition: StoreDefinition, of step: CopyStep, after planned: PlannedImages?
+    ) async throws -> any TargetStore {
+        guard case .layout(let path) = definition else {
+            let target = try await target(definition, replacesFile: step.replacesFile, origin: step.origin)
+            guard let planned, let registry = target as? Registry else { return target }
+            return PlannedRegistry(images: planned, base: registry)
+        }
+        guard try await exists(path + "/oci-layout") else { return AbsentLayout(name: path) }
+        let store = try await source(definition)
+        return store as? any TargetStore ?? AbsentLayout(name: path)
+    }
+}

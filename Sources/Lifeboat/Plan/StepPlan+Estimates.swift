@@ -1,0 +1,125 @@
+import OCI
+import OCIRegistry
+
+extension StepPlan {
+    /// Writes down what a plan comes to: its images, bytes and requests.
+    ///
+    /// What the target holds already is not asked for here, so that bytes and writes are at most what is said.
+    mutating func fill(from plan: Plan, targets: [any TargetStore]) {
+        var tally = Tally(targets)
+        for item in plan.items {
+            var image = ImagePlan(
+                source: item.sourceName, target: item.targetName, digest: item.root.digest,
+                action: .copy, rule: item.rule)
+            switch item.action {
+            case .copy: image.action = item.graph?.omitted.isEmpty ?? true ? .copy : .sparse
+            case .alreadyThere: image.action = .alreadyThere
+            case .replace(let old):
+                image.action = .replace
+                image.replaces = old
+            }
+            if let graph = item.graph {
+                image.size = graph.size
+                image.bytes = tally.add(graph, of: item)
+            }
+            images.append(image)
+        }
+        for failure in plan.failures {
+            let report = FailureReport(failure.error)
+            images.append(
+                ImagePlan(
+                    source: failure.name, target: "", action: report.kind == .conflict ? .conflict : .failed,
+                    rule: "", failure: report))
+        }
+        bytes = tally.bytes
+        requests = tally.requests
+        traffic = tally.traffic
+    }
+
+    /// Says how long the requests and bytes take under the limits of the registries.
+    mutating func estimate(_ registries: [(host: String, options: RegistryOptions, requests: [String: Int])]) {
+        for (host, options, done) in registries.sorted(by: { $0.host < $1.host }) {
+            if !done.isEmpty { planning[host, default: [:]].merge(done) { $0 + $1 } }
+            let toCome = requests[host, default: [:]].values.reduce(0, +)
+            if let rate = options.requestsPerSecond, toCome > 0 {
+                limits.append(LimitEstimate(store: host, kind: .requests, rate: rate, amount: Double(toCome)))
+            }
+            if let rate = options.bytesPerSecond, let bytes = traffic[host], bytes > 0 {
+                limits.append(
+                    LimitEstimate(store: host, kind: .bandwidth, rate: Double(rate), amount: Double(bytes)))
+            }
+        }
+    }
+}
+
+/// Counts what a transfer will ask for, in the order in which it will.
+private struct Tally {
+    var bytes: Int64 = 0
+    var requests: [String: [String: Int]] = [:]
+    /// Bytes of bodies by host, both directions.
+    var traffic: [String: Int64] = [:]
+    private var seen: Set<Digest> = []
+    private var placed: Set<Place> = []
+    /// Blobs by the target that has them then, in whatever repository.
+    private var arrived: Set<Place> = []
+    /// One a target; nil for those that are files.
+    private let targetHosts: [String?]
+
+    private struct Place: Hashable {
+        var target: Int
+        var repository: RepositoryName?
+        var digest: Digest
+    }
+
+    init(_ targets: [any TargetStore]) {
+        targetHosts = targets.map { Tally.host($0) }
+    }
+
+    private static func host(_ store: Any) -> String? {
+        switch store {
+        case let registry as Registry: registry.name
+        case let planned as PlannedRegistry: planned.host
+        default: nil
+        }
+    }
+
+    /// - Returns: the bytes that nothing before has brought.
+    mutating func add(_ graph: ImageGraph, of item: PlanItem) -> Int64 {
+        let sourceHost = Tally.host(item.store)
+        let targetHost = targetHosts[item.target]
+        var new: Int64 = 0
+        for manifest in graph.manifests {
+            if seen.insert(manifest.digest).inserted { new += manifest.size }
+            count(.write, at: targetHost, manifest.size)
+        }
+        for blob in graph.blobs {
+            let isNew = seen.insert(blob.digest).inserted
+            if isNew {
+                new += blob.size
+                count(.blob, at: sourceHost, blob.size)
+            }
+            guard placed.insert(
+                Place(target: item.target, repository: item.targetRepository, digest: blob.digest)).inserted else {
+                continue
+            }
+            count(.head, at: targetHost)
+            if arrived.insert(Place(target: item.target, repository: nil, digest: blob.digest)).inserted {
+                // Begun by a POST, which has no body, and sent by a PUT.
+                count(.write, at: targetHost)
+                count(.write, at: targetHost, blob.size)
+            } else {
+                count(.mount, at: targetHost)
+            }
+        }
+        // At the end the source's tag is read again, to note that it has moved.
+        if item.source.tag != nil { count(.head, at: sourceHost) }
+        bytes += new
+        return new
+    }
+
+    private mutating func count(_ kind: RequestKind, at host: String?, _ size: Int64 = 0) {
+        guard let host else { return }
+        requests[host, default: [:]][kind.rawValue, default: 0] += 1
+        if size > 0 { traffic[host, default: 0] += size }
+    }
+}
