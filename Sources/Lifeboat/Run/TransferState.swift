@@ -9,6 +9,8 @@ actor TransferState {
     private var bytesMoved: Int64 = 0
     private var targets: [Target]
     private var notes: [String] = []
+    /// Whether what is written cannot be remembered.
+    private(set) var isForgetful = false
 
     private struct Target {
         var outcome = Transfer.TargetOutcome()
@@ -49,7 +51,7 @@ actor TransferState {
     /// The images that still need a blob.
     func wanted(_ job: BlobJobs.Job) -> [Int] { job.items.filter { reports[$0].error == nil } }
 
-    func isFailed(_ item: Int) -> Bool { reports[item].error != nil }
+    func arrived(among items: [Int]) -> [Int] { items.filter { reports[$0].error == nil } }
 
     /// A blob is at a target; returns the images there that are complete with it.
     func arrived(_ blob: Descriptor, _ numbers: [Int], moved: Int64, trusted: Bool) -> [Int] {
@@ -84,12 +86,14 @@ actor TransferState {
         return reports[item]
     }
 
-    func note(_ item: Int, _ text: String) {
-        reports[item].notes.append(text)
+    func note(_ items: [Int], _ text: String) {
+        for item in items { reports[item].notes.append(text) }
     }
 
-    func noteOnce(_ text: String) {
-        if !notes.contains(text) { notes.append(text) }
+    /// Nothing more is remembered: who waited for a lock once need not wait for it with every tag.
+    func forget(_ note: String) {
+        if !isForgetful { notes.append(note) }
+        isForgetful = true
     }
 
     // MARK: Targets
@@ -110,12 +114,15 @@ actor TransferState {
         targets[target].outcome.archive = archive
     }
 
-    /// Nothing more goes to a target, and what went there is not visible.
+    /// Nothing more goes to a target.
     ///
+    /// - Parameter keepsFinished: whether images that have arrived there stay.
     /// - Returns: the reports of images that had not failed before.
-    func end(_ target: Int, _ error: any Error) -> [ImageReport] {
+    func end(_ target: Int, _ error: any Error, keepsFinished: Bool) -> [ImageReport] {
         targets[target].outcome.error = error
-        return items.indices.filter { items[$0].target == target && reports[$0].error == nil }.map { item in
+        return items.indices.filter {
+            items[$0].target == target && reports[$0].error == nil && !(keepsFinished && finished[$0])
+        }.map { item in
             reports[item].error = FailureReport(error)
             reports[item].outcome = .failed
             return reports[item]
