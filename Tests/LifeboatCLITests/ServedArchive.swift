@@ -17,8 +17,8 @@ struct ServedArchive {
         var said = ""
         for try await line in pipe.fileHandleForReading.bytesByLine {
             said += line + "\n"
-            if let match = line.firstMatch(of: /http:\/\/([0-9.]+:[0-9]+)\//) {
-                return ServedArchive(host: String(match.1), process: process)
+            if let scheme = line.range(of: "http://") {
+                return ServedArchive(host: String(line[scheme.upperBound...].prefix { $0 != "/" }), process: process)
             }
         }
         throw NotServing(said: said)

@@ -161,10 +161,13 @@ import Testing
         #expect(!names.isEmpty)
         for name in names {
             let bytes = [UInt8](try Data(contentsOf: folder.appendingPathComponent(name)))
-            let variables = Dictionary(
-                String(decoding: bytes, as: UTF8.self).matches(of: /\$([A-Z_]+)/).map {
-                    (String($0.1), $0.1.contains("ARCHIVE") ? "x.tar" : "registry.example.com")
-                }, uniquingKeysWith: { first, _ in first })
+            var variables: [String: String] = [:]
+            for word in String(decoding: bytes, as: UTF8.self).split(whereSeparator: {
+                !($0.isLetter || $0 == "_" || $0 == "$")
+            })
+            where word.hasPrefix("$") {
+                variables[String(word.dropFirst())] = word.contains("ARCHIVE") ? "x.tar" : "registry.example.com"
+            }
             #expect(throws: Never.self, "\(name)") { try Pipeline(parsing: bytes, file: name, variables: variables) }
         }
     }

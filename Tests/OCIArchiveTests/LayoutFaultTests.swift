@@ -84,7 +84,7 @@ struct LayoutFaultTests {
             try FileManager.default.moveItem(atPath: blob, toPath: folder + "/elsewhere")
             try FileManager.default.createSymbolicLink(atPath: blob, withDestinationPath: folder + "/elsewhere")
             let source = layout.source(try RepositoryName("app"))
-            let error = await #expect(throws: LayoutError.self) {
+            let error = await #expect(throws: ArchiveError.self) {
                 try await source.read(layer) { try await $0.verify() }
             }
             #expect(error?.description.contains("is a symbolic link") == true)
@@ -93,7 +93,7 @@ struct LayoutFaultTests {
             try FileManager.default.moveItem(atPath: path + "/blobs", toPath: folder + "/blobs")
             try FileManager.default.createSymbolicLink(
                 atPath: path + "/blobs", withDestinationPath: folder + "/blobs")
-            let other = await #expect(throws: LayoutError.self) {
+            let other = await #expect(throws: ArchiveError.self) {
                 _ = try await Layout.open(path, surroundings: .ofThisMachine)
             }
             #expect(other?.kind == .policy)
@@ -152,7 +152,7 @@ struct LayoutFaultTests {
             try text.replacingOccurrences(of: "app:b", with: "app:a")
                 .write(toFile: folder + "/index.json", atomically: true, encoding: .utf8)
             let source = layout.source(try RepositoryName("app"))
-            let error = await #expect(throws: LayoutError.self) { _ = try await source.resolve(.tag(try Tag("a"))) }
+            let error = await #expect(throws: ArchiveError.self) { _ = try await source.resolve(.tag(try Tag("a"))) }
             #expect(error?.description.contains("names app:a more than once") == true)
             _ = try await source.resolve(.tag(try Tag("c")))
             #expect(try await layout.verify().isSound == false)

@@ -105,7 +105,7 @@ struct LayoutFixtureTests {
         #expect(result.findings.contains { $0.fault == .sizeMismatch && $0.what.contains(words) })
         #expect(!result.isSound)
         try await withTemporaryFolder { folder in
-            let error = await #expect(throws: LayoutError.self) { _ = try await copy(layout, to: folder + "/copy") }
+            let error = await #expect(throws: ArchiveError.self) { _ = try await copy(layout, to: folder + "/copy") }
             #expect(error?.kind == .damaged)
             #expect(error?.description.contains(words) == true)
         }
@@ -115,7 +115,7 @@ struct LayoutFixtureTests {
         .enabled("the public fixtures are not here") { fixture(containers) != nil },
         arguments: ["name_lookups", "manifest", "two_images_manifest"])
     func `a list of images alone is no layout`(name: String) async throws {
-        let error = await #expect(throws: LayoutError.self) { _ = try await open(Self.containers + name) }
+        let error = await #expect(throws: ArchiveError.self) { _ = try await open(Self.containers + name) }
         #expect(error?.kind == .damaged)
         #expect(error?.description.contains("it has no oci-layout file") == true)
     }

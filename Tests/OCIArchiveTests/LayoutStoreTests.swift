@@ -37,7 +37,7 @@ struct LayoutStoreTests {
     @Test func `a folder with other things in it is not taken over`() async throws {
         try await withTemporaryFolder { folder in
             try "mine".write(toFile: folder + "/notes.txt", atomically: true, encoding: .utf8)
-            let error = await #expect(throws: LayoutError.self) {
+            let error = await #expect(throws: ArchiveError.self) {
                 _ = try await Layout.create(folder, surroundings: .ofThisMachine)
             }
             #expect(error?.kind == .conflict)
@@ -155,7 +155,7 @@ struct LayoutStoreTests {
             let digest = image.descriptor.digest
             #expect(try await first.deleteManifest(digest))
             #expect(try await layout.source(two).resolve(.tag(.latest)).digest == digest)
-            await #expect(throws: LayoutError.self) { _ = try await first.deleteBlob(image.children[0].digest) }
+            await #expect(throws: ArchiveError.self) { _ = try await first.deleteBlob(image.children[0].digest) }
             #expect(try await second.deleteManifest(digest))
             #expect(try await second.deleteManifest(digest) == false)
             #expect(try await first.deleteBlob(image.children[0].digest))

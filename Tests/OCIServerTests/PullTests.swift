@@ -189,10 +189,10 @@ struct PullTests {
         let image = try await SeededImages.push(
             to: store.target(RepositoryName("app")), seed: 1, layerSizes: [30_000_000], tags: [.latest])
         let path = "/v2/app/blobs/\(image.children[1].digest)"
-        try await TestRegistry.run(over: store, writable: false, patience: .milliseconds(200)) { address in
+        try await TestRegistry.run(over: store, writable: false, patience: .seconds(1)) { address in
             let request = ByteBuffer(
                 string: "GET \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n")
-            let cut = try await SilentClient.bytes(for: request, from: address, silent: .seconds(1))
+            let cut = try await SilentClient.bytes(for: request, from: address, silent: .seconds(3))
             #expect(cut < 30_000_000)
         }
         try await TestRegistry.run(over: store, writable: false) { address in

@@ -5,6 +5,8 @@ public struct Plan: Sendable {
     public var items: [PlanItem] = []
     /// Images that were asked for and could not be planned.
     public var failures: [PlanFailure] = []
+    /// What a reader should know and that is no failure, such as images of a list that are passed over.
+    public var notes: [String] = []
 
     /// Unique bytes that the source must send: what is moved, each blob and manifest once.
     public var bytes: Int64 {
@@ -37,6 +39,8 @@ public struct PlanItem: Sendable {
     public var action: Action
     /// All that belongs to the image; nil where nothing has to be moved.
     public var graph: ImageGraph?
+    /// What a reader should know and that is no failure.
+    public var notes: [String] = []
     /// Which of the step's targets it is for.
     public var target = 0
     /// How messages call that target.

@@ -128,6 +128,7 @@ public struct Runner: Sendable {
         }
         let spool = spool()
         let plan = try await plan(step, to: targets, stores: stores, spool: spool)
+        report.notes += plan.notes
         let toMove = plan.items.count { $0.action != .alreadyThere }
         observe(.planned(images: toMove, alreadyThere: plan.items.count - toMove, bytes: plan.bytes))
         for failure in plan.failures { add(failure, to: &report) }
@@ -191,6 +192,7 @@ public struct Runner: Sendable {
         for source in step.sources {
             let outcome = try await Selector(store: try await stores.source(source.store)).select(source.selection)
             selected += outcome.selected.map(\.image)
+            report.notes += outcome.notes
             for failure in outcome.failures {
                 var image = ImageReport(source: failure.name, target: "", digest: nil, outcome: .failed)
                 image.error = FailureReport(failure.error)
@@ -217,6 +219,7 @@ public struct Runner: Sendable {
             sources.append(Planner.Source(store: try await stores.source(source.store), selection: source.selection))
         }
         let plan = try await Planner(target: Nowhere(), naming: Naming(), overwrite: .never, spool: spool).plan(sources)
+        report.notes += plan.notes
         observe(.planned(images: plan.items.count, alreadyThere: 0, bytes: plan.bytes))
         for failure in plan.failures { add(failure, to: &report) }
         let outcome = try await Transfer(

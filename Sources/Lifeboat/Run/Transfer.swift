@@ -44,7 +44,7 @@ struct Transfer: Sendable {
         do {
             let order = try await begin(items, state)
             try await move(items, order: order, state)
-            for number in targets.indices { try await complete(number, items, state) }
+            for number in targets.indices { try await complete(number, state) }
         } catch {
             // What is under its name by now stays; to end it is to do nothing.
             for number in targets.indices where await !state.isComplete(number) { await abort(number) }
@@ -83,7 +83,7 @@ struct Transfer: Sendable {
         return order
     }
 
-    private func complete(_ number: Int, _ items: [PlanItem], _ state: TransferState) async throws {
+    private func complete(_ number: Int, _ state: TransferState) async throws {
         guard await !state.hasEnded(number), await !state.isComplete(number) else { return }
         do {
             var archive: Digest?
@@ -92,9 +92,7 @@ struct Transfer: Sendable {
                 if let failure = await state.firstError(at: number) {
                     await planned.abort()
                     let incomplete = IncompleteArchive(name: planned.name, cause: failure)
-                    for report in await state.failed(items.indices.filter { items[$0].target == number }, incomplete) {
-                        observe(.imageEnded(report))
-                    }
+                    for report in await state.withdraw(number, incomplete) { observe(.imageEnded(report)) }
                 } else {
                     archive = try await planned.commit()
                 }
@@ -134,6 +132,10 @@ struct Transfer: Sendable {
                 guard let job = jobs.job(for: content.descriptor.digest) else { return }
                 try await run(job, items, state, first: content)
             }
+            let missing = LifeboatError(
+                .damaged, "\(sequential.name) ended without all of the blobs that the image needs",
+                advice: "lifeboat verify \(sequential.name) says what is damaged")
+            for report in await state.failed(await state.unfinished, missing) { observe(.imageEnded(report)) }
             return
         }
         let isSequential = targets.contains { ($0 as? any PlannedTarget)?.isSequential == true }

@@ -28,7 +28,7 @@ actor TransferState {
                 outcome: .failed)
             report.size = item.graph?.size ?? 0
             if case .replace(let old) = item.action { report.replaced = old }
-            report.notes += item.graph.map(ImageReport.notes) ?? []
+            report.notes += item.notes + (item.graph.map(ImageReport.notes) ?? [])
             return report
         }
     }
@@ -77,6 +77,9 @@ actor TransferState {
         }
     }
 
+    /// Images for which not all has come, though nothing was said to be wrong.
+    var unfinished: [Int] { reports.indices.filter { !finished[$0] && reports[$0].error == nil } }
+
     func done(_ item: Int, moved: Int64) -> ImageReport {
         finished[item] = true
         bytesMoved += moved
@@ -120,7 +123,15 @@ actor TransferState {
     /// - Returns: the reports of images that had not failed before.
     func end(_ target: Int, _ error: any Error, keepsFinished: Bool) -> [ImageReport] {
         targets[target].outcome.error = error
-        return items.indices.filter {
+        return withdraw(target, error, keepsFinished: keepsFinished)
+    }
+
+    /// Images that have arrived at a target are lost with it, such as those of an archive that cannot be completed.
+    ///
+    /// - Parameter keepsFinished: whether those that have arrived stay all the same, as at a registry.
+    /// - Returns: the reports of images that had not failed before.
+    func withdraw(_ target: Int, _ error: any Error, keepsFinished: Bool = false) -> [ImageReport] {
+        items.indices.filter {
             items[$0].target == target && reports[$0].error == nil && !(keepsFinished && finished[$0])
         }.map { item in
             reports[item].error = FailureReport(error)

@@ -40,7 +40,9 @@ extension ImageNaming {
 
     private init?(fullName text: String) {
         guard let reference = parsed(Reference.self, text) else { return nil }
-        self.init(registry: reference.registry, repository: reference.repository, tag: reference.tag)
+        // A name without tag and digest means `latest`, as everywhere else.
+        let tag = reference.tag ?? (reference.digest == nil ? Tag.latest : nil)
+        self.init(registry: reference.registry, repository: reference.repository, tag: tag)
     }
 
     private init?(reference text: String) {

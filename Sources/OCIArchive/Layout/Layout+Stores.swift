@@ -42,15 +42,16 @@ extension Layout: ImageCatalog, TargetStore {
             if entry.naming.tag == nil, try await folder.readableManifest(entry.descriptor)?.subject != nil { continue }
             let example =
                 entry.naming.tag.map { "the tag \($0) alone" } ?? "no name for \(entry.descriptor.digest.short)"
-            throw LayoutError(
+            throw ArchiveError(
                 .usage, "\(shown(path)) does not say to which repository its images belong: it has \(example)",
                 advice: "give the repository that they belong to")
         }
         return index
     }
 
-    func ambiguous(_ repository: RepositoryName, _ tag: Tag, _ entries: [LayoutIndex.Entry]) -> LayoutError {
+    func ambiguous(_ repository: RepositoryName, _ tag: Tag, _ entries: [LayoutIndex.Entry]) -> ArchiveError {
         let digests = entries.map { $0.descriptor.digest.short }.sorted().joined(separator: " and ")
-        return LayoutError(.damaged, "\(shown(folder.indexPath)) names \(repository):\(tag) more than once: \(digests)")
+        return ArchiveError(
+            .damaged, "\(shown(folder.indexPath)) names \(repository):\(tag) more than once: \(digests)")
     }
 }

@@ -32,14 +32,14 @@ extension Layout {
     /// Opens a layout to read it.
     ///
     /// - Parameter defaultRepository: the repository of images for which the layout gives a tag only, or no name.
-    /// - Throws: `LayoutError` `.damaged` for a folder that is no layout, `.notFound` if there is none; `FileError`.
+    /// - Throws: `ArchiveError` `.damaged` for a folder that is no layout, `.notFound` if there is none; `FileError`.
     public static func open(
         _ path: String, defaultRepository: RepositoryName? = nil, surroundings: Surroundings,
         files: any FileSystem = LocalFileSystem()
     ) async throws -> Layout {
         let folder = LayoutFolder(path: path, files: files, surroundings: surroundings)
         guard try await files.status(path, followLinks: true) != nil else {
-            throw LayoutError(.notFound, "there is no folder \(shown(path))", advice: "check the path")
+            throw ArchiveError(.notFound, "there is no folder \(shown(path))", advice: "check the path")
         }
         try await checkMarker(of: folder)
         try await folder.checkFolders()
@@ -55,7 +55,7 @@ extension Layout {
     ///   - registry: where the images written here come from, for their full names.
     ///   - gathering: whether `push` may return before the list of images is written. Many images then cost few
     ///     writes of the list, and `flush` must be called before success is reported.
-    /// - Throws: as `open`; `LayoutError` `.conflict` for a folder that holds other things.
+    /// - Throws: as `open`; `ArchiveError` `.conflict` for a folder that holds other things.
     public static func create(
         _ path: String, defaultRepository: RepositoryName? = nil, registry: String? = nil, gathering: Bool = false,
         surroundings: Surroundings, files: any FileSystem = LocalFileSystem()
@@ -66,7 +66,7 @@ extension Layout {
             if names.contains("oci-layout") || names.contains("index.json") {
                 try await checkMarker(of: folder)
             } else if let other = names.first(where: { $0 != "blobs" && $0 != "lifeboat-tmp" }) {
-                throw LayoutError(
+                throw ArchiveError(
                     .conflict, "\(shown(path)) is no OCI layout, and has other things in it, such as \(shown(other))",
                     advice: "give a new folder, an empty one, or an OCI layout")
             }
@@ -87,16 +87,16 @@ extension Layout {
     private static func checkMarker(of folder: LayoutFolder) async throws {
         let place = folder.markerPath
         guard let (bytes, _) = try await folder.read(place, upTo: markerSizeLimit) else {
-            throw LayoutError(
+            throw ArchiveError(
                 .damaged, "\(shown(folder.path)) is not an OCI layout: it has no oci-layout file",
                 advice: "give the folder that holds oci-layout and index.json")
         }
         let members = try JSONValue(parsing: bytes, in: shown(place)).object(shown(place))
         guard let version = try members["imageLayoutVersion"]?.string("\(shown(place)): imageLayoutVersion") else {
-            throw LayoutError(.damaged, "\(shown(place)) has no imageLayoutVersion")
+            throw ArchiveError(.damaged, "\(shown(place)) has no imageLayoutVersion")
         }
         guard version == "1.0.0" else {
-            throw LayoutError(
+            throw ArchiveError(
                 .damaged, "\(shown(place)) is of version \(shown(version, limit: 40)), want 1.0.0",
                 advice: "use a newer lifeboat")
         }

@@ -100,7 +100,7 @@ actor LayoutCatalog {
         do {
             while try await !lock.lock() {
                 guard waited < Self.lockPatience else {
-                    throw LayoutError(
+                    throw ArchiveError(
                         .locked, "another process is writing \(shown(folder.indexPath))",
                         advice: "wait until it has ended, and run it again")
                 }
@@ -130,7 +130,7 @@ actor LayoutCatalog {
     private func load() async throws {
         guard let (bytes, status) = try await folder.read(folder.indexPath, upTo: LayoutIndex.sizeLimit) else {
             if isWritable, try await folder.status(folder.markerPath) == nil { return }
-            throw LayoutError(
+            throw ArchiveError(
                 .damaged, "\(shown(folder.path)) has no index.json",
                 advice: "the folder is an incomplete OCI layout; write it again, or restore it from elsewhere")
         }

@@ -16,7 +16,7 @@ extension LayoutFolder {
     /// Stores a blob under its digest; a file that is there already is replaced by one that is right.
     func store(_ content: Content) async throws {
         guard content.prefix.count == 0 else {
-            throw LayoutError(.internal, "blob \(content.descriptor.digest) was not sent from its first byte")
+            throw ArchiveError(.internal, "blob \(content.descriptor.digest) was not sent from its first byte")
         }
         let partial = try await LayoutPartial.create("blob", in: self)
         do {

@@ -20,7 +20,7 @@ struct LayoutFolder: Sendable {
 
     /// What is known of a blob's file; nil if there is none.
     ///
-    /// - Throws: `LayoutError` `.policy` for anything but a regular file: links are not followed.
+    /// - Throws: `ArchiveError` `.policy` for anything but a regular file: links are not followed.
     func status(of digest: Digest) async throws -> FileStatus? {
         try await status(path(of: digest))
     }
@@ -32,7 +32,7 @@ struct LayoutFolder: Sendable {
         let status = try await file.status()
         guard status.kind == .file, status.inode == seen.inode, status.device == seen.device else {
             try await file.close()
-            throw LayoutError(.policy, "\(shown(path)) was replaced while it was opened")
+            throw ArchiveError(.policy, "\(shown(path)) was replaced while it was opened")
         }
         return (file, status)
     }
@@ -41,20 +41,20 @@ struct LayoutFolder: Sendable {
         guard let status = try await files.status(path, followLinks: false) else { return nil }
         switch status.kind {
         case .file: return status
-        case .link: throw LayoutError(.policy, "\(shown(path)) is a symbolic link, which is not followed")
-        case .folder: throw LayoutError(.policy, "\(shown(path)) is a folder, want a file")
-        case .pipe, .device, .other: throw LayoutError(.policy, "\(shown(path)) is not a regular file")
+        case .link: throw ArchiveError(.policy, "\(shown(path)) is a symbolic link, which is not followed")
+        case .folder: throw ArchiveError(.policy, "\(shown(path)) is a folder, want a file")
+        case .pipe, .device, .other: throw ArchiveError(.policy, "\(shown(path)) is not a regular file")
         }
     }
 
     /// A whole small file.
     ///
-    /// - Throws: `LayoutError` `.damaged` if it is larger than `limit`.
+    /// - Throws: `ArchiveError` `.damaged` if it is larger than `limit`.
     func read(_ path: String, upTo limit: Int64) async throws -> (bytes: ByteBuffer, status: FileStatus)? {
         guard let (file, status) = try await open(path) else { return nil }
         return try await closing(file) {
             guard status.size <= limit else {
-                throw LayoutError(.damaged, "\(shown(path)) has \(status.size) bytes, the limit is \(limit)")
+                throw ArchiveError(.damaged, "\(shown(path)) has \(status.size) bytes, the limit is \(limit)")
             }
             return (try await file.read(at: 0, count: Int(status.size)), status)
         }
@@ -65,7 +65,7 @@ struct LayoutFolder: Sendable {
         for folder in [path + "/blobs", workPath] + Digest.Algorithm.allCases.map(folder(of:)) {
             guard let status = try await files.status(folder, followLinks: false) else { continue }
             guard status.kind == .folder else {
-                throw LayoutError(.policy, "\(shown(folder)) is not a folder but a link or a file")
+                throw ArchiveError(.policy, "\(shown(folder)) is not a folder but a link or a file")
             }
         }
     }
@@ -74,14 +74,14 @@ struct LayoutFolder: Sendable {
 extension LayoutFolder {
     /// The bytes of a blob, verified as they pass.
     ///
-    /// - Throws: `LayoutError` `.damaged` if the file is missing or has another size than `blob`.
+    /// - Throws: `ArchiveError` `.damaged` if the file is missing or has another size than `blob`.
     func read<R: Sendable>(
         _ blob: Descriptor, after prefix: Prefix?, _ body: @escaping @Sendable (Content) async throws -> R
     ) async throws -> R {
         let (file, status) = try await openBlob(blob)
         return try await closing(file) {
             guard status.size == blob.size else {
-                throw LayoutError(
+                throw ArchiveError(
                     .damaged, "blob \(blob.digest) in \(shown(path)) has \(status.size) bytes, want \(blob.size)")
             }
             return try await body(
@@ -94,7 +94,7 @@ extension LayoutFolder {
     /// Opens a blob that a manifest or the caller names.
     func openBlob(_ blob: Descriptor) async throws -> (file: any File, status: FileStatus) {
         guard let opened = try await open(path(of: blob.digest)) else {
-            throw LayoutError(.damaged, "blob \(blob.digest) is missing from \(shown(path))")
+            throw ArchiveError(.damaged, "blob \(blob.digest) is missing from \(shown(path))")
         }
         return opened
     }

@@ -99,29 +99,29 @@ extension LayoutIndex {
     /// - Parameters:
     ///   - place: how messages call the file.
     ///   - defaultRepository: the repository of images for which the list gives a tag only, or nothing.
-    /// - Throws: `LayoutError` or `OCIError` `.damaged` that says what is wrong.
+    /// - Throws: `ArchiveError` or `OCIError` `.damaged` that says what is wrong.
     init(parsing bytes: ByteBuffer, in place: String, defaultRepository: RepositoryName?) throws {
-        guard bytes.readableBytes > 0 else { throw LayoutError(.damaged, "\(place) is empty") }
+        guard bytes.readableBytes > 0 else { throw ArchiveError(.damaged, "\(place) is empty") }
         var members = try JSONValue(parsing: bytes, in: place).object(place)
         if members["manifests"] == nil, members["config"] != nil || members["layers"] != nil {
-            throw LayoutError(.damaged, "\(place) is an image manifest, want an index")
+            throw ArchiveError(.damaged, "\(place) is an image manifest, want an index")
         }
         guard let list = members.removeValue(forKey: "manifests") else {
-            throw LayoutError(.damaged, "\(place) has no list of manifests")
+            throw ArchiveError(.damaged, "\(place) has no list of manifests")
         }
         if members["config"] != nil || members["layers"] != nil || members["fsLayers"] != nil {
-            throw LayoutError(.damaged, "\(place) is ambiguous: it has members of more than one kind of manifest")
+            throw ArchiveError(.damaged, "\(place) is ambiguous: it has members of more than one kind of manifest")
         }
-        if case .null = list { throw LayoutError(.damaged, "\(place): manifests is null, want an array") }
+        if case .null = list { throw ArchiveError(.damaged, "\(place): manifests is null, want an array") }
         let version = members.removeValue(forKey: "schemaVersion")
         guard version == .number(2) else {
-            throw LayoutError(
+            throw ArchiveError(
                 .damaged, "\(place): schemaVersion is \(shown(version?.text ?? "missing", limit: 40)), want 2")
         }
         if let type = members.removeValue(forKey: "mediaType"), type != .null {
             let text = try type.string("\(place): mediaType")
             guard MediaType(rawValue: text) == .ociIndex else {
-                throw LayoutError(
+                throw ArchiveError(
                     .damaged, "\(place) calls itself \(shown(text, limit: 200)), want \(MediaType.ociIndex)")
             }
         }
@@ -131,7 +131,7 @@ extension LayoutIndex {
             let entry = try Entry(json: item, in: "\(place): manifests[\(number)]")
             let digest = entry.descriptor.digest
             if let size = sizes.updateValue(entry.descriptor.size, forKey: digest), size != entry.descriptor.size {
-                throw LayoutError(
+                throw ArchiveError(
                     .damaged, "\(place): \(digest) is said to have \(size) and \(entry.descriptor.size) bytes")
             }
             add(entry, defaultRepository: defaultRepository)

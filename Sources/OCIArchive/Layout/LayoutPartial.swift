@@ -14,7 +14,7 @@ struct LayoutPartial: Sendable {
         let partial = LayoutPartial(file: file, path: path, folder: folder)
         do {
             guard try await file.lock() else {
-                throw LayoutError(.locked, "\(shown(path)) was taken by another process")
+                throw ArchiveError(.locked, "\(shown(path)) was taken by another process")
             }
         } catch {
             await partial.discard()

@@ -25,11 +25,11 @@ extension LayoutRepository: DeletingTarget {
         return true
     }
 
-    /// - Throws: `LayoutError` `.conflict` for a blob that an image of the folder needs.
+    /// - Throws: `ArchiveError` `.conflict` for a blob that an image of the folder needs.
     func deleteBlob(_ digest: Digest) async throws -> Bool {
         guard try await folder.status(of: digest) != nil else { return false }
         guard try await !layout.referenced().contains(digest) else {
-            throw LayoutError(
+            throw ArchiveError(
                 .conflict, "blob \(digest) belongs to an image in \(shown(layout.path))",
                 advice: "delete the images that have it first")
         }

@@ -8,7 +8,7 @@ extension LayoutRepository: ImageSource {
             case .tag(let tag): try await listed(tag)
             case .digest(let digest): try await stored(digest)?.descriptor
             }
-        guard let found else { throw LayoutError(.notFound, "\(shown(name)) has no manifest \(reference)") }
+        guard let found else { throw ArchiveError(.notFound, "\(shown(name)) has no manifest \(reference)") }
         return found
     }
 
@@ -18,7 +18,7 @@ extension LayoutRepository: ImageSource {
 
     func manifest(_ descriptor: Descriptor) async throws -> Manifest {
         guard descriptor.size <= Manifest.sizeLimit else {
-            throw LayoutError(
+            throw ArchiveError(
                 .policy,
                 "manifest \(descriptor.digest) in \(shown(layout.path)) has \(descriptor.size) bytes, "
                     + "the limit is \(Manifest.sizeLimit)")

@@ -13,7 +13,7 @@ extension LayoutRepository: ImageTarget, BlobMounting {
         }
         do {
             return try await stored(digest)?.descriptor
-        } catch let error as LayoutError where error.kind == .damaged {
+        } catch let error as ArchiveError where error.kind == .damaged {
             return nil
         }
     }

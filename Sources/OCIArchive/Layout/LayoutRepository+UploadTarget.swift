@@ -42,7 +42,7 @@ extension LayoutRepository: UploadTarget {
             try await session.partial.file.truncate(size)
             let got = try await received(session, algorithm: digest.algorithm)
             guard got == digest else {
-                throw LayoutError(.damaged, "an upload to \(shown(name)) has digest \(got), want \(digest)")
+                throw ArchiveError(.damaged, "an upload to \(shown(name)) has digest \(got), want \(digest)")
             }
         } catch {
             await session.partial.discard()

@@ -31,7 +31,7 @@ struct LayoutRepository: Sendable {
         else { return nil }
         let got = Digest(of: bytes, algorithm: digest.algorithm)
         guard got == digest else {
-            throw LayoutError(.damaged, "manifest \(digest) in \(shown(layout.path)) is damaged: its bytes are \(got)")
+            throw ArchiveError(.damaged, "manifest \(digest) in \(shown(layout.path)) is damaged: its bytes are \(got)")
         }
         do {
             return try Manifest(bytes, mediaType: nil, algorithm: digest.algorithm, from: layout.path)

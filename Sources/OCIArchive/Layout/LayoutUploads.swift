@@ -30,7 +30,7 @@ actor LayoutUploads {
             await session.partial.discard()
         }
         guard sessions.count < Self.limit else {
-            throw LayoutError(.locked, "\(shown(folder.path)) takes at most \(Self.limit) uploads at a time")
+            throw ArchiveError(.locked, "\(shown(folder.path)) takes at most \(Self.limit) uploads at a time")
         }
         let partial = try await LayoutPartial.create("upload", in: folder)
         let id = folder.surroundings.id()
@@ -46,10 +46,10 @@ actor LayoutUploads {
     /// Hands a session to the one who adds to it or ends it.
     func take(_ id: String, in repository: RepositoryName) throws -> Session {
         guard let session = sessions[id], session.repository == repository else {
-            throw LayoutError(.notFound, "there is no upload \(shown(id, limit: 80)) for \(repository)")
+            throw ArchiveError(.notFound, "there is no upload \(shown(id, limit: 80)) for \(repository)")
         }
         guard !session.isTaken else {
-            throw LayoutError(.conflict, "upload \(shown(id, limit: 80)) for \(repository) is being written already")
+            throw ArchiveError(.conflict, "upload \(shown(id, limit: 80)) for \(repository) is being written already")
         }
         sessions[id]?.isTaken = true
         return session

@@ -171,17 +171,17 @@ private struct VerificationWalk {
 extension LayoutFolder {
     /// Reads a whole blob. What is wrong with it is a value; what keeps us from reading is thrown.
     fileprivate func check(_ digest: Digest, _ observe: @escaping @Sendable (Int) -> Void) async throws
-        -> Result<Int64, LayoutError>
+        -> Result<Int64, ArchiveError>
     {
         do {
             guard let status = try await status(of: digest) else {
-                return .failure(LayoutError(.damaged, "blob \(digest) vanished while it was read"))
+                return .failure(ArchiveError(.damaged, "blob \(digest) vanished while it was read"))
             }
             let blob = Descriptor(mediaType: .octetStream, digest: digest, size: status.size)
             try await read(blob, after: nil) { try await $0.observed(observe).verify() }
             return .success(status.size)
         } catch let error as any Failure where error.kind == .damaged || error.kind == .policy {
-            return .failure(LayoutError(.damaged, error.description))
+            return .failure(ArchiveError(.damaged, error.description))
         }
     }
 }
