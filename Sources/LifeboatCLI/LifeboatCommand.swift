@@ -16,5 +16,6 @@ struct LifeboatCommand: AsyncParsableCommand {
         subcommands: [
             CopyCommand.self, ExportCommand.self, ImportCommand.self, VerifyCommand.self, InspectCommand.self,
             ListCommand.self, ServeCommand.self, RunCommand.self,
+            ValidateCommand.self, ConvertCommand.self,
         ])
 }

@@ -7,7 +7,7 @@ import Testing
 @testable import Lifeboat
 
 @Suite struct StepsOverwriteTests {
-    private final class Notebook: WrittenTags {
+    final class Notebook: WrittenTags {
         let pages = Mutex<[String: Digest]>([:])
         let begun = Mutex<[String: Digest]>([:])
         let isBroken = Mutex(false)

@@ -132,7 +132,7 @@ import Testing
 }
 
 /// A store one of whose blobs arrives with a flipped bit.
-private struct FlippingStore: SourceStore {
+struct FlippingStore: SourceStore {
     let store: MemoryStore
     let blob: Digest
 

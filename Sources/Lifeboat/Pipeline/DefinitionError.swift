@@ -9,6 +9,13 @@ public struct DefinitionError: Failure {
         public var key: String
         public var reason: String
 
+        public init(line: Int, column: Int, key: String, reason: String) {
+            self.line = line
+            self.column = column
+            self.key = key
+            self.reason = reason
+        }
+
         public static func < (a: Fault, b: Fault) -> Bool { (a.line, a.column) < (b.line, b.column) }
     }
 

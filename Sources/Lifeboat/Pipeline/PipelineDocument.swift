@@ -6,33 +6,49 @@ enum PipelineDocument {
     static let sizeLimit = 1 << 20
 
     static func parse(_ bytes: [UInt8], file: String) throws(DefinitionError) -> Node {
-        func fail(_ reason: String, line: Int = 1, column: Int = 1) -> DefinitionError {
-            DefinitionError(
-                file: file, faults: [DefinitionError.Fault(line: line, column: column, key: "", reason: reason)])
-        }
-        guard bytes.count <= sizeLimit else {
-            throw fail("the file has \(bytes.count) bytes, the limit is \(sizeLimit)")
-        }
-        var content = bytes[...]
-        if content.starts(with: [0xef, 0xbb, 0xbf]) { content = content.dropFirst(3) }
-        guard let text = String(validating: content, as: UTF8.self) else { throw fail("the file is not UTF-8 text") }
-        guard !text.utf8.allSatisfy({ $0 == 0x20 || $0 == 0x0a || $0 == 0x0d }) else { throw fail("the file is empty") }
-        if let (line, column) = firstAnchor(in: text) {
+        let text = try text(of: bytes, file: file)
+        if let anchor = anchors(in: text, limit: 1).first {
             // Refused before parsing: an alias can stand for ten thousand million nodes.
             throw DefinitionError(
                 file: file,
                 faults: [
                     DefinitionError.Fault(
-                        line: line, column: column, key: key(onLine: line, of: text),
+                        line: anchor.line, column: anchor.column, key: key(onLine: anchor.line, of: text),
                         reason: "anchors (&) and aliases (*) are not read; put the value in quotes if it is a text")
                 ])
+        }
+        return try compose(text, file: file) { node in node }
+    }
+
+    /// The text of a file, within bounds.
+    static func text(of bytes: [UInt8], file: String) throws(DefinitionError) -> String {
+        guard bytes.count <= sizeLimit else {
+            throw refusal(file, "the file has \(bytes.count) bytes, the limit is \(sizeLimit)")
+        }
+        var content = bytes[...]
+        if content.starts(with: [0xef, 0xbb, 0xbf]) { content = content.dropFirst(3) }
+        guard let text = String(validating: content, as: UTF8.self) else {
+            throw refusal(file, "the file is not UTF-8 text")
+        }
+        guard !text.utf8.allSatisfy({ $0 == 0x20 || $0 == 0x0a || $0 == 0x0d }) else {
+            throw refusal(file, "the file is empty")
+        }
+        return text
+    }
+
+    /// The one node of a text.
+    ///
+    /// - Parameter use: is called while the nodes know their anchors.
+    static func compose(_ text: String, file: String, _ use: (Node) throws -> Node) throws(DefinitionError) -> Node {
+        func fail(_ reason: String, line: Int = 1, column: Int = 1) -> DefinitionError {
+            refusal(file, reason, line: line, column: column)
         }
         do {
             // `basic` leaves `no` and `1.10` what they are: text.
             let parser = try Parser(yaml: text, resolver: .basic)
             guard let node = try parser.nextRoot() else { throw fail("the file has no content") }
             if try parser.nextRoot() != nil { throw fail("the file has more than one document, want one") }
-            return node
+            return try withExtendedLifetime(parser) { try use(node) }
         } catch let error as DefinitionError {
             throw error
         } catch let error as YamlError {
@@ -40,6 +56,11 @@ enum PipelineDocument {
         } catch {
             throw fail(shown("\(error)", limit: 200))
         }
+    }
+
+    static func refusal(_ file: String, _ reason: String, line: Int = 1, column: Int = 1) -> DefinitionError {
+        DefinitionError(
+            file: file, faults: [DefinitionError.Fault(line: line, column: column, key: "", reason: reason)])
     }
 
     /// The key that stands before a value, if one does.
@@ -65,10 +86,18 @@ enum PipelineDocument {
         }
     }
 
-    /// Where an anchor or alias begins: `&` or `*` at the beginning of a value, outside quotes and comments.
-    ///
-    /// Errs on the side of refusing. A glob such as `**` has to be in quotes in YAML anyway.
-    private static func firstAnchor(in text: String) -> (line: Int, column: Int)? {
+    /// An anchor or alias: `&` or `*` at the beginning of a value, outside quotes and comments.
+    struct Anchor {
+        var line: Int
+        var column: Int
+        /// Bytes before it.
+        var offset: Int
+        var isAlias: Bool
+    }
+
+    /// Errs on the side of finding too many. A glob such as `**` has to be in quotes in YAML anyway.
+    static func anchors(in text: String, limit: Int) -> [Anchor] {
+        var found: [Anchor] = []
         enum Quote { case single, double }
         var line = 1
         var column = 0
@@ -77,7 +106,7 @@ enum PipelineDocument {
         var isComment = false
         var previous: UInt8 = 0x20
         var beginsValue = true
-        for byte in text.utf8 {
+        for (offset, byte) in text.utf8.enumerated() {
             column += 1
             if byte == 0x0a {
                 line += 1
@@ -109,7 +138,11 @@ enum PipelineDocument {
                 case UInt8(ascii: "'") where beginsValue:
                     quote = .single
                     beginsValue = false
-                case UInt8(ascii: "&") where beginsValue, UInt8(ascii: "*") where beginsValue: return (line, column)
+                case UInt8(ascii: "&") where beginsValue, UInt8(ascii: "*") where beginsValue:
+                    found.append(
+                        Anchor(line: line, column: column, offset: offset, isAlias: byte == UInt8(ascii: "*")))
+                    if found.count == limit { return found }
+                    beginsValue = false
                 case 0x20, 0x09:
                     if previous == UInt8(ascii: ":") || previous == UInt8(ascii: "-") { beginsValue = true }
                 case UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: ","): beginsValue = true
@@ -119,6 +152,6 @@ enum PipelineDocument {
             }
             previous = byte
         }
-        return nil
+        return found
     }
 }

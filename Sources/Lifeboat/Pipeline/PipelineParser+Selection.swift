@@ -16,9 +16,7 @@ extension PipelineParser {
     }
 
     private func rule(_ node: Node, key: String) -> SelectionRule? {
-        let members = reader.members(
-            node, key: key,
-            known: ["repositories", "except", "tags", "digests", "platforms", "referrers", "list", "kubernetes"])
+        let members = reader.members(node, key: key, known: DefinitionKeys.rule)
         let subjects = ["repositories", "list", "kubernetes"].filter { members[$0] != nil }
         guard subjects.count == 1, let subject = subjects.first, let value = members[subject] else {
             if subjects.isEmpty {
@@ -57,7 +55,7 @@ extension PipelineParser {
             rule.tags = tags(node, key: key)
             return
         }
-        let members = reader.members(node, key: key, known: ["include", "except", "semver", "newest", "by"])
+        let members = reader.members(node, key: key, known: DefinitionKeys.tags)
         rule.tags = members["include"].map { tags($0, key: key + ".include") } ?? [.glob(Glob("*"))]
         if let except = members["except"] { rule.exceptTags = patterns(except, key: key + ".except") }
         if let semver = members["semver"] {
@@ -95,7 +93,7 @@ extension PipelineParser {
     private func readReferrers(_ node: Node, into rule: inout SelectionRule, key: String) {
         switch node {
         case .mapping:
-            let members = reader.members(node, key: key, known: ["types"])
+            let members = reader.members(node, key: key, known: DefinitionKeys.referrers)
             guard let types = members["types"] else {
                 reader.fault("missing, want patterns of artifact types", at: node, key: key + ".types")
                 return

@@ -6,7 +6,7 @@ extension PipelineParser {
     func step(
         _ node: Node, key: String, number: Int, stores: [String: StoreDefinition], images: Selection?
     ) -> Step? {
-        let members = reader.members(node, key: key, known: ["name", "export", "import", "verify"])
+        let members = reader.members(node, key: key, known: DefinitionKeys.step)
         let verbs = ["export", "import", "verify"].filter { members[$0] != nil }
         guard verbs.count == 1, let verb = verbs.first, let body = members[verb] else {
             reader.fault("want one of export, import and verify", at: node, key: key)
@@ -27,9 +27,7 @@ extension PipelineParser {
         _ node: Node, key: String, name: String, kind: StepReport.Kind, stores: [String: StoreDefinition],
         images: Selection?
     ) -> Step? {
-        let members = reader.members(
-            node, key: key,
-            known: ["from", "to", "images", "prefix", "rename", "retag", "overwrite", "onError", "force"])
+        let members = reader.members(node, key: key, known: DefinitionKeys.copy)
         guard let from = required("from", in: members, of: node, key: key),
             let to = required("to", in: members, of: node, key: key)
         else { return nil }
@@ -99,22 +97,28 @@ extension PipelineParser {
     private func verify(
         _ node: Node, key: String, name: String, stores: [String: StoreDefinition], images: Selection?
     ) -> Step? {
-        let members = reader.members(
-            node, key: key,
-            known: ["store", "against", "images", "prefix", "rename", "retag", "onError"])
+        let members = reader.members(node, key: key, known: DefinitionKeys.verify)
         guard let checked = required("store", in: members, of: node, key: key),
             let store = storeNamed(checked, key: key + ".store", in: stores)
         else { return nil }
         let selection = members["images"].map { self.selection($0, key: key + ".images") } ?? images ?? .all
         let onError: OnError? = members["onError"].flatMap { reader.choice($0, key: key + ".onError") }
+        let deep = members["deep"].flatMap { reader.flag($0, key: key + ".deep") } ?? false
         let step: VerifyStep
         if let against = members["against"] {
             guard let other = storeNamed(against, key: key + ".against", in: stores) else { return nil }
+            if other == store {
+                reader.fault("store and against are the same store", at: against, key: key + ".against")
+            }
             let naming = naming(members, key: key).under(store)
             // The list comes from what it should be, and is looked up in what it is.
             step = VerifyStep(
-                sources: [SourceDefinition(store: other, selection: selection)], against: store, naming: naming)
+                sources: [SourceDefinition(store: other, selection: selection)], against: store, naming: naming,
+                reread: deep ? .compared : nil)
         } else {
+            if let node = members["deep"] {
+                reader.fault("goes with against: without it every byte is read anyway", at: node, key: key + ".deep")
+            }
             for name in ["prefix", "rename", "retag"] {
                 guard let node = members[name] else { continue }
                 reader.fault(

@@ -4,7 +4,7 @@ import Yams
 /// `stores`: what the steps read and write.
 extension PipelineParser {
     func store(_ node: Node, key: String) -> StoreDefinition? {
-        let members = reader.members(node, key: key, known: ["registry", "archive", "layout"])
+        let members = reader.members(node, key: key, known: DefinitionKeys.store)
         guard members.count == 1, let (kind, value) = members.first else {
             if !members.isEmpty || isEmptyMapping(node) {
                 reader.fault("want one of registry, archive and layout", at: node, key: key)

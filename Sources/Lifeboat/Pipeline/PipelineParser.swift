@@ -7,7 +7,7 @@ struct PipelineParser {
     let folder: String
 
     func pipeline(_ root: Node) -> Pipeline? {
-        let members = reader.members(root, key: "", known: ["version", "name", "state", "stores", "images", "steps"])
+        let members = reader.members(root, key: "", known: DefinitionKeys.definition)
         if let version = members["version"] {
             if let text = reader.text(version, key: "version"), text != "1" {
                 reader.fault("'\(shown(text, limit: 40))' is not known, want 1", at: version, key: "version")

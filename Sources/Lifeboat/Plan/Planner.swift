@@ -33,6 +33,8 @@ public struct Planner: Sendable {
     /// What `overwrite: ours` asks.
     public var written: (any WrittenTags)?
     public var concurrency = 16
+    /// Names of the images that are planned, as reports call them; nil for all.
+    public var only: Set<String>?
 
     public init(targets: [Target], spool: ManifestSpool) {
         self.targets = targets
@@ -53,6 +55,10 @@ public struct Planner: Sendable {
             plan.notes += outcome.notes
             plan.failures += outcome.failures.map { PlanFailure(name: $0.name, error: $0.error) }
             images += outcome.selected.map { Candidate(selected: $0, store: source.store) }
+        }
+        if let only {
+            images.removeAll { !only.contains($0.name) }
+            plan.failures.removeAll { !only.contains($0.name) }
         }
         var names: [Int: [(target: Int, name: Name)]] = [:]
         for (number, target) in targets.enumerated() {

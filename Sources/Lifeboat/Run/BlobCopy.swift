@@ -22,6 +22,8 @@ struct BlobCopy: Sendable {
     let retry: RetryPolicy
     let surroundings: Surroundings
     let observe: RunObserver
+    /// Called before each new try.
+    let retried: @Sendable () async -> Void
 
     /// - Parameter first: the blob itself, where the source can give it only once.
     /// - Returns: what became of each delivery.
@@ -163,6 +165,7 @@ struct BlobCopy: Sendable {
 
     private func wait(after error: any Failure, _ attempt: Int) async throws {
         observe(.note("\(error.description); trying again"))
+        await retried()
         try await surroundings.sleep(for: retry.delay(after: attempt, random: surroundings.random()))
     }
 

@@ -4,7 +4,8 @@ extension Report {
     /// The report for machines. Members are only ever added.
     public var json: JSONValue {
         .object([
-            "version": .number(1), "name": .string(name), "exitCode": .number(Int64(exitCode)),
+            "version": .number(1), "name": .string(name), "began": .string(Figures.instant(began)),
+            "exitCode": .number(Int64(exitCode)),
             "seconds": seconds.json, "steps": .array(steps.map(\.json)),
         ])
     }
@@ -15,7 +16,8 @@ extension StepReport {
         var members: [String: JSONValue] = [
             "name": .string(name), "kind": .string(kind.rawValue), "from": .string(source), "to": .string(target),
             "images": .array(images.map(\.json)), "seconds": seconds.json, "bytesMoved": .number(bytesMoved),
-            "bytesTrusted": .number(bytesTrusted),
+            "bytesShared": .number(images.reduce(0) { $0 + $1.bytesShared }), "bytesTrusted": .number(bytesTrusted),
+            "retries": .number(Int64(images.reduce(0) { $0 + $1.retries })),
             "totals": .object([
                 "done": .number(Int64(count(.done))), "alreadyThere": .number(Int64(count(.alreadyThere))),
                 "failed": .number(Int64(count(.failed))),
@@ -50,7 +52,8 @@ extension ImageReport {
     var json: JSONValue {
         var members: [String: JSONValue] = [
             "source": .string(source), "target": .string(target), "outcome": .string(outcome.rawValue),
-            "bytes": .number(size), "bytesMoved": .number(bytesMoved), "bytesTrusted": .number(bytesTrusted),
+            "bytes": .number(size), "bytesMoved": .number(bytesMoved), "bytesShared": .number(bytesShared),
+            "bytesTrusted": .number(bytesTrusted), "seconds": seconds.json, "retries": .number(Int64(retries)),
         ]
         if let digest { members["digest"] = .string(digest.description) }
         if let replaced { members["replaced"] = .string(replaced.description) }
@@ -62,8 +65,12 @@ extension ImageReport {
 
 extension FailureReport {
     var json: JSONValue {
-        var members: [String: JSONValue] = ["class": .string(kind.rawValue), "message": .string(message)]
-        if let advice { members["advice"] = .string(advice) }
+        var members: [String: JSONValue] = [
+            "class": .string(kind.rawValue), "message": .string(message), "attempts": .number(Int64(attempts)),
+            "retryable": .bool(isRetryable),
+        ]
+        if let endpoint { members["endpoint"] = .string(endpoint) }
+        if let advice { members["hint"] = .string(advice) }
         return .object(members)
     }
 }

@@ -3,6 +3,8 @@ import OCI
 /// What a run did: one entry a step, one entry an image.
 public struct Report: Sendable {
     public var name: String
+    /// When it began, in milliseconds since 1970.
+    public var began: Int64 = 0
     public var steps: [StepReport] = []
     public var seconds: Double = 0
 
@@ -98,8 +100,16 @@ public struct ImageReport: Sendable {
     public var size: Int64 = 0
     /// Bytes that were read from the source for it; shared blobs count for the first image that needs them.
     public var bytesMoved: Int64 = 0
+    /// Bytes of blobs that came with another image of the run.
+    public var bytesShared: Int64 = 0
     /// Bytes of blobs that the target said it held: its word, not read by us.
     public var bytesTrusted: Int64 = 0
+    /// From its first blob to its tag; images under way at once overlap.
+    public var seconds: Double = 0
+    /// How often a blob of it was read again as a whole, or its manifests sent again.
+    ///
+    /// Requests without a body that were repeated below that are not counted here.
+    public var retries = 0
     /// Where the target's tag pointed before, if it was moved.
     public var replaced: Digest?
     public var error: FailureReport?
@@ -118,6 +128,22 @@ public struct FailureReport: Sendable {
     public var kind: FailureKind
     public var message: String
     public var advice: String?
+    /// The store that the failure came from, where that is known.
+    public var endpoint: String?
+    /// How often it was tried in all.
+    public var attempts = 1
+
+    /// Whether the same again may succeed without anybody changing anything.
+    public var isRetryable: Bool { kind == .unavailable || kind == .locked }
+
+    /// - Parameters:
+    ///   - stores: the names of the stores that took part; the one that the message names is the endpoint.
+    ///   - attempts: how often it was tried.
+    public init(_ error: any Error, among stores: [String] = [], attempts: Int = 1) {
+        self.init(error)
+        endpoint = stores.first { !$0.isEmpty && message.contains($0) }
+        self.attempts = attempts
+    }
 
     public init(_ error: any Error) {
         kind = FailureKind(of: error)

@@ -14,6 +14,7 @@ public struct Runner: Sendable {
     /// Never throws: what goes wrong stands in the report, and `Report.exitCode` says it.
     public func run(_ steps: [Step], name: String) async -> Report {
         var report = Report(name: name)
+        report.began = environment.surroundings.now()
         let began = ContinuousClock.now
         let runID = environment.surroundings.id()
         for (number, step) in steps.enumerated() {
@@ -62,7 +63,7 @@ public struct Runner: Sendable {
                 var result: StepReport
                 switch step.work {
                 case .copy(let copy):
-                    result = try await run(copy, onError: step.onError, runID: runID, report, stores)
+                    result = try await run(copy, onError: step.onError, only: step.only, runID: runID, report, stores)
                 case .verify(let verify): result = try await run(verify, report, stores)
                 }
                 result.requests = await stores.requestCounts()
@@ -86,7 +87,8 @@ public struct Runner: Sendable {
     }
 
     private func plan(
-        _ step: CopyStep, to targets: [Planner.Target], stores: OpenStores, spool: ManifestSpool
+        _ step: CopyStep, to targets: [Planner.Target], stores: OpenStores, spool: ManifestSpool,
+        only: Set<String>? = nil
     ) async throws -> Plan {
         var sources: [Planner.Source] = []
         for source in step.sources {
@@ -99,13 +101,15 @@ public struct Runner: Sendable {
         }
         var planner = Planner(targets: targets, spool: spool)
         planner.written = environment.writtenTags
+        planner.only = only
         return try await planner.plan(sources)
     }
 
     // MARK: Copy
 
     private func run(
-        _ step: CopyStep, onError: OnError, runID: String, _ report: StepReport, _ stores: OpenStores
+        _ step: CopyStep, onError: OnError, only: Set<String>?, runID: String, _ report: StepReport,
+        _ stores: OpenStores
     ) async throws -> StepReport {
         guard Set(step.targets.map(\.store)).count == step.targets.count else {
             throw LifeboatError(.usage, "the same target is given twice: \(step.targetNames)")
@@ -127,11 +131,13 @@ public struct Runner: Sendable {
             return report
         }
         let spool = spool()
-        let plan = try await plan(step, to: targets, stores: stores, spool: spool)
+        let plan = try await plan(step, to: targets, stores: stores, spool: spool, only: only)
         report.notes += plan.notes
         let toMove = plan.items.count { $0.action != .alreadyThere }
         observe(.planned(images: toMove, alreadyThere: plan.items.count - toMove, bytes: plan.bytes))
-        for failure in plan.failures { add(failure, to: &report) }
+        for failure in plan.failures {
+            add(failure, to: &report, among: targets.map(\.store.name) + step.sources.map(\.store.description))
+        }
         for item in plan.items where item.action == .alreadyThere {
             let image = ImageReport(
                 source: item.sourceName, target: item.targetName, digest: item.root.digest, outcome: .alreadyThere)
@@ -166,9 +172,9 @@ public struct Runner: Sendable {
         return report
     }
 
-    private func add(_ failure: PlanFailure, to report: inout StepReport) {
+    private func add(_ failure: PlanFailure, to report: inout StepReport, among stores: [String]) {
         var image = ImageReport(source: failure.name, target: failure.target ?? "", digest: nil, outcome: .failed)
-        image.error = FailureReport(failure.error)
+        image.error = FailureReport(failure.error, among: stores)
         report.images.append(image)
         observe(.imageEnded(image))
     }
@@ -188,28 +194,88 @@ public struct Runner: Sendable {
     ) async throws -> StepReport {
         var report = report
         let other = try await stores.source(against)
-        var selected: [NamedImage] = []
+        let spool = spool()
         for source in step.sources {
-            let outcome = try await Selector(store: try await stores.source(source.store)).select(source.selection)
-            selected += outcome.selected.map(\.image)
+            let store = try await stores.source(source.store)
+            let outcome = try await Selector(store: store).select(source.selection)
             report.notes += outcome.notes
             for failure in outcome.failures {
                 var image = ImageReport(source: failure.name, target: "", digest: nil, outcome: .failed)
-                image.error = FailureReport(failure.error)
+                image.error = FailureReport(failure.error, among: [store.name])
                 report.images.append(image)
             }
+            let result = try await StoreComparison(other: other, naming: step.naming, spool: spool)
+                .compare(outcome.selected, by: source.selection, from: store)
+            report.comparison = report.comparison.map { $0.joined(with: result.comparison) } ?? result.comparison
+            if step.reread == .compared { try await reread(result.present, of: other, against, &report, spool) }
         }
-        let comparison = try await Comparison.compare(
-            selected, of: report.source, with: other, naming: step.naming, concurrency: 16)
-        report.comparison = comparison
+        try await spool.close()
+        if step.reread == .listed {
+            report = try await readAll(step, report, stores)
+            report.noteReread()
+        }
         return report
+    }
+
+    /// Reads every byte that the compared side has under the names that were compared; a file is read as a whole.
+    private func reread(
+        _ present: [StoreComparison.Present], of store: any SourceStore, _ definition: StoreDefinition,
+        _ report: inout StepReport, _ spool: ManifestSpool
+    ) async throws {
+        let images: [ImageReport]
+        if case .registry = definition {
+            let graphs = try await map(present, limit: 16) { present -> (NamedImage, Result<ImageGraph, any Error>) in
+                do {
+                    let reader = SpooledReader(source: try await store.source(present.image.repository), spool: spool)
+                    let platforms = present.platforms.count > 1 ? present.platforms : []
+                    return (
+                        present.image,
+                        .success(
+                            try await ImageGraph.read(present.image.descriptor, platforms: platforms, from: reader))
+                    )
+                } catch let error as any Failure where error.kind != .internal && error.kind != .local {
+                    return (present.image, .failure(error))
+                }
+            }
+            var plan = Plan()
+            var failed: [ImageReport] = []
+            for (image, graph) in graphs {
+                switch graph {
+                case .success(let graph):
+                    plan.items.append(
+                        PlanItem(
+                            source: image, store: store, targetRepository: image.repository, targetTag: image.tag,
+                            action: .copy, graph: graph))
+                case .failure(let error):
+                    var report = ImageReport(
+                        source: store.name + "/" + image.name, target: "", digest: image.descriptor.digest,
+                        outcome: .failed)
+                    report.error = FailureReport(error, among: [store.name])
+                    failed.append(report)
+                }
+            }
+            observe(.planned(images: plan.items.count, alreadyThere: 0, bytes: plan.bytes))
+            let outcome = try await Transfer(
+                targets: [Nowhere()], spool: spool, surroundings: environment.surroundings, retry: environment.retry,
+                concurrency: environment.concurrency, observe: observe
+            ).run(plan)
+            report.bytesMoved += outcome.bytesMoved
+            images = failed + outcome.reports
+        } else {
+            images = try await FileVerification(environment: environment, observe: observe).verify(definition)
+            report.bytesMoved += images.reduce(0) { $0 + $1.bytesMoved }
+        }
+        report.images += images
+        report.noteReread()
     }
 
     /// Files are verified as files, every byte of them; images of a registry by reading all that belongs to them.
     private func readAll(_ step: VerifyStep, _ report: StepReport, _ stores: OpenStores) async throws -> StepReport {
         var report = report
         for file in step.sources.map(\.store).uniqued() {
-            report.images += try await FileVerification(environment: environment, observe: observe).verify(file)
+            let images = try await FileVerification(environment: environment, observe: observe).verify(file)
+            report.images += images
+            report.bytesMoved += images.reduce(0) { $0 + $1.bytesMoved }
         }
         let images = step.sources.filter { if case .registry = $0.store { true } else { false } }
         guard !images.isEmpty else { return report }
@@ -221,7 +287,7 @@ public struct Runner: Sendable {
         let plan = try await Planner(target: Nowhere(), naming: Naming(), overwrite: .never, spool: spool).plan(sources)
         report.notes += plan.notes
         observe(.planned(images: plan.items.count, alreadyThere: 0, bytes: plan.bytes))
-        for failure in plan.failures { add(failure, to: &report) }
+        for failure in plan.failures { add(failure, to: &report, among: step.sources.map(\.store.description)) }
         let outcome = try await Transfer(
             targets: [Nowhere()], spool: spool, surroundings: environment.surroundings, retry: environment.retry,
             concurrency: environment.concurrency, observe: observe
@@ -258,6 +324,15 @@ extension StepReport {
         case .verify: target.isEmpty ? "verify \(source)" : "compare \(source) with \(target)"
         default: "\(kind.rawValue) \(source) to \(target)"
         }
+    }
+}
+
+extension StepReport {
+    /// A file that is read as a whole is one entry of the report: sound, it stands for all the images in it.
+    fileprivate mutating func noteReread() {
+        guard let comparison else { return }
+        let images = count(.failed) == 0 ? comparison.comparedCount : count(.done)
+        self.comparison?.reread = Comparison.Reread(images: images, bytes: bytesMoved)
     }
 }
 

@@ -10,6 +10,8 @@ public struct Step: Sendable {
     public var name: String
     public var work: Work
     public var onError: OnError
+    /// Names of the images that are taken, as reports call them; nil for all that the step selects.
+    public var only: Set<String>?
 
     public init(name: String, work: Work, onError: OnError = .stop) {
         self.name = name
@@ -101,10 +103,23 @@ public struct VerifyStep: Sendable {
     public var against: StoreDefinition?
     /// What the other side calls the images.
     public var naming: Naming
+    /// The side of which every byte is read again after a comparison; nil for neither.
+    public var reread: Side?
 
-    public init(sources: [SourceDefinition], against: StoreDefinition?, naming: Naming = Naming()) {
+    /// The sides of a comparison.
+    public enum Side: Sendable {
+        /// `sources`, whose names are looked up.
+        case listed
+        /// `against`, where they are looked up.
+        case compared
+    }
+
+    public init(
+        sources: [SourceDefinition], against: StoreDefinition?, naming: Naming = Naming(), reread: Side? = nil
+    ) {
         self.sources = sources
         self.against = against
         self.naming = naming
+        self.reread = reread
     }
 }

@@ -150,6 +150,7 @@ struct Transfer: Sendable {
     private func run(_ job: BlobJobs.Job, _ items: [PlanItem], _ state: TransferState, first: Content?) async throws {
         let wanted = await state.wanted(job)
         guard !wanted.isEmpty else { return }
+        await state.begin(wanted)
         // In the order of the targets: so are the items.
         let numbers = wanted.map { items[$0].target }.uniqued()
         let parts = numbers.map { number in wanted.filter { items[$0].target == number } }
@@ -157,7 +158,7 @@ struct Transfer: Sendable {
             blob: job.blob,
             deliveries: zip(numbers, parts).map { number, part in
                 BlobCopy.Delivery(target: targets[number], items: part.map { items[$0] })
-            }, retry: retry, surroundings: surroundings, observe: observe)
+            }, retry: retry, surroundings: surroundings, observe: observe, retried: { await state.retried(wanted) })
         for ((number, part), result) in zip(zip(numbers, parts), await copy.run(first: first)) {
             switch result {
             case .success(let result):
@@ -182,9 +183,10 @@ struct Transfer: Sendable {
 
     private func finish(_ number: Int, _ items: [PlanItem], _ state: TransferState) async throws {
         let item = items[number]
+        await state.begin([number])
         do {
             await remember(item, state) { try await $0.begin($1) }
-            let moved = try await push(item)
+            let moved = try await push(item) { await state.retried([number]) }
             await remember(item, state) { try await $0.record($1) }
             observe(.imageEnded(await state.done(number, moved: moved)))
         } catch {
@@ -213,7 +215,7 @@ struct Transfer: Sendable {
     }
 
     /// - Returns: bytes of manifests that were sent.
-    private func push(_ item: PlanItem) async throws -> Int64 {
+    private func push(_ item: PlanItem, retried: @escaping @Sendable () async -> Void) async throws -> Int64 {
         guard let graph = item.graph else { return 0 }
         let repository = try await targets[item.target].target(item.targetRepository)
         if case .replace(let old) = item.action, item.overwrite == .ours, let tag = item.targetTag,
@@ -233,11 +235,12 @@ struct Transfer: Sendable {
             } catch let error as MissingChildren where attempt < 3 {
                 // The target promised content that it does not hold: ask again for all of it, send what is missing.
                 observe(.note("\(error.description); sending again what is missing"))
+                await retried()
                 attempt += 1
                 for blob in graph.blobs {
                     let copy = BlobCopy(
                         blob: blob, deliveries: [.init(target: targets[item.target], items: [item])], retry: retry,
-                        surroundings: surroundings, observe: observe)
+                        surroundings: surroundings, observe: observe, retried: retried)
                     _ = try await copy.run(first: nil).map { try $0.get() }
                 }
             }

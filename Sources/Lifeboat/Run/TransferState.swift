@@ -11,6 +11,9 @@ actor TransferState {
     private var notes: [String] = []
     /// Whether what is written cannot be remembered.
     private(set) var isForgetful = false
+    private var began: [ContinuousClock.Instant?]
+    /// Names of the stores that each item moves between.
+    private let stores: [[String]]
 
     private struct Target {
         var outcome = Transfer.TargetOutcome()
@@ -19,6 +22,8 @@ actor TransferState {
 
     init(_ items: [PlanItem], targets: [String]) {
         self.items = items
+        began = items.map { _ in nil }
+        stores = items.map { [targets[$0.target], $0.store.name] }
         self.targets = targets.map { _ in Target() }
         pending = items.map { $0.graph?.blobs.count ?? 0 }
         finished = items.map { _ in false }
@@ -53,16 +58,42 @@ actor TransferState {
 
     func arrived(among items: [Int]) -> [Int] { items.filter { reports[$0].error == nil } }
 
+    /// Work on these begins, if it has not yet.
+    func begin(_ items: [Int]) {
+        let now = ContinuousClock.now
+        for item in items where began[item] == nil { began[item] = now }
+    }
+
+    /// Something of these is tried again.
+    func retried(_ items: [Int]) {
+        for item in items { reports[item].retries += 1 }
+    }
+
+    private func stopClock(_ item: Int) {
+        reports[item].seconds = began[item].map { $0.duration(to: .now).seconds } ?? 0
+    }
+
+    private func failure(_ error: any Error, of item: Int) -> FailureReport {
+        FailureReport(error, among: stores[item], attempts: reports[item].retries + 1)
+    }
+
     /// A blob is at a target; returns the images there that are complete with it.
     func arrived(_ blob: Descriptor, _ numbers: [Int], moved: Int64, trusted: Bool) -> [Int] {
         bytesMoved += moved
-        if let first = numbers.first {
-            reports[first].bytesMoved += moved
-            if trusted { targets[items[first].target].outcome.bytesTrusted += blob.size }
-        }
+        if trusted, let first = numbers.first { targets[items[first].target].outcome.bytesTrusted += blob.size }
+        var unassigned = moved
+        var reached: Set<RepositoryName> = []
         var complete: [Int] = []
         for item in numbers {
-            if trusted { reports[item].bytesTrusted += blob.size }
+            // The first image in each repository that the blob was read for has moved it, the others share it.
+            if trusted {
+                reports[item].bytesTrusted += blob.size
+            } else if unassigned > 0, reached.insert(items[item].targetRepository).inserted {
+                reports[item].bytesMoved += min(blob.size, unassigned)
+                unassigned -= min(blob.size, unassigned)
+            } else {
+                reports[item].bytesShared += blob.size
+            }
             pending[item] -= 1
             if pending[item] == 0, reports[item].error == nil { complete.append(item) }
         }
@@ -72,7 +103,8 @@ actor TransferState {
     /// - Returns: the reports of images that had not failed before.
     func failed(_ items: [Int], _ error: any Error) -> [ImageReport] {
         items.filter { reports[$0].error == nil && !finished[$0] }.map { item in
-            reports[item].error = FailureReport(error)
+            reports[item].error = failure(error, of: item)
+            stopClock(item)
             return reports[item]
         }
     }
@@ -84,6 +116,7 @@ actor TransferState {
         finished[item] = true
         bytesMoved += moved
         reports[item].bytesMoved += moved
+        stopClock(item)
         // Its target may have ended meanwhile.
         if reports[item].error == nil { reports[item].outcome = .done }
         return reports[item]
@@ -134,7 +167,7 @@ actor TransferState {
         items.indices.filter {
             items[$0].target == target && reports[$0].error == nil && !(keepsFinished && finished[$0])
         }.map { item in
-            reports[item].error = FailureReport(error)
+            reports[item].error = failure(error, of: item)
             reports[item].outcome = .failed
             return reports[item]
         }

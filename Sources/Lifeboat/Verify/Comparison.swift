@@ -1,12 +1,18 @@
 import OCI
 
-/// What two stores hold under the same names: the proof of a migration.
+/// What two stores hold under the same names: the certificate of a migration.
 public struct Comparison: Sendable {
     public enum Difference: Sendable {
         /// The other side has nothing under this name.
         case missing(name: String, want: Digest)
         case different(name: String, got: Digest, want: Digest)
         case unreadable(name: String, FailureReport)
+
+        public var name: String {
+            switch self {
+            case .missing(let name, _), .different(let name, _, _), .unreadable(let name, _): name
+            }
+        }
     }
 
     /// Where the list of names comes from.
@@ -16,100 +22,64 @@ public struct Comparison: Sendable {
     public var same = 0
     public var differences: [Difference] = []
     /// The digest over the sorted lines `repository:tag digest` of each side: equal if and only if the sides are.
+    ///
+    /// Names are those of the compared side on both, so that a mapping does not make them differ.
     public var listedDigest: Digest?
     public var comparedDigest: Digest?
+    /// How many lines each digest covers.
+    public var listedCount = 0
+    public var comparedCount = 0
+    /// What the compared side has besides, within the selection: information, no difference.
+    public var extra: [String] = []
+    /// Set where the compared side was read again, every byte.
+    public var reread: Reread?
+
+    /// What was read again, and found right unless an image of the step failed.
+    public struct Reread: Sendable {
+        public var images: Int
+        public var bytes: Int64
+    }
 
     public init(listed: String, compared: String) {
         self.listed = listed
         self.compared = compared
     }
 
+    /// Whether both sides hold the same under every name that was compared.
+    public var isEqual: Bool { differences.isEmpty && listedDigest == comparedDigest }
+
+    /// One for each difference, in their order.
     var failures: [FailureReport] {
         differences.map { difference in
             switch difference {
             case .missing(let name, let want):
-                FailureReport(LifeboatError(.notFound, "\(compared) has no \(name), want \(want) as in \(listed)"))
+                FailureReport(
+                    LifeboatError(.notFound, "\(compared) has no \(name), want \(want) as in \(listed)"),
+                    among: [compared])
             case .different(let name, let got, let want):
                 FailureReport(
-                    LifeboatError(.conflict, "\(name) is \(got) at \(compared), want \(want) as in \(listed)"))
+                    LifeboatError(.conflict, "\(name) is \(got) at \(compared), want \(want) as in \(listed)"),
+                    among: [compared])
             case .unreadable(_, let failure): failure
             }
         }
     }
-}
 
-extension Comparison {
-    /// Looks up every image of one side at the other.
-    ///
-    /// - Parameter naming: what the other side calls them.
-    static func compare(
-        _ selected: [NamedImage], of listed: String, with other: any SourceStore, naming: Naming, concurrency: Int = 16
-    ) async throws -> Comparison {
-        var comparison = Comparison(listed: listed, compared: other.name)
-        let known = try await (other as? any ImageCatalog)?.images()
-        let byName = known.map { images in
-            Dictionary(images.map { ($0.name, $0.descriptor.digest) }, uniquingKeysWith: { first, _ in first })
-        }
-        enum Found: Sendable {
-            case digest(Digest)
-            case nothing
-            case failure(FailureReport)
-        }
-        let found = try await map(selected, limit: concurrency) { image -> (String, Found) in
-            let (repository, tag) = try naming.target(for: image)
-            let name = repository.description + (tag.map { ":\($0)" } ?? "@\(image.descriptor.digest)")
-            if let byName {
-                return (name, byName[name].map { .digest($0) } ?? .nothing)
-            }
-            do {
-                let reference: TagOrDigest = tag.map { .tag($0) } ?? .digest(image.descriptor.digest)
-                return (name, .digest(try await other.source(repository).resolve(reference).digest))
-            } catch let error as any Failure {
-                return (name, error.kind == .notFound ? .nothing : .failure(FailureReport(error)))
-            }
-        }
-        var listedLines: [String] = []
-        var comparedLines: [String] = []
-        for (image, (name, found)) in zip(selected, found) {
-            let want = image.descriptor.digest
-            listedLines.append("\(name) \(want)\n")
-            switch found {
-            case .digest(let got):
-                comparedLines.append("\(name) \(got)\n")
-                if got == want {
-                    comparison.same += 1
-                } else {
-                    comparison.differences.append(.different(name: name, got: got, want: want))
-                }
-            case .nothing: comparison.differences.append(.missing(name: name, want: want))
-            case .failure(let failure): comparison.differences.append(.unreadable(name: name, failure))
-            }
-        }
-        comparison.listedDigest = Digest(of: Array(listedLines.sorted().joined().utf8))
-        comparison.comparedDigest = Digest(of: Array(comparedLines.sorted().joined().utf8))
-        return comparison
+    /// Both comparisons as one; the digests cover what each of them covered, in order.
+    func joined(with other: Comparison) -> Comparison {
+        var joined = self
+        joined.same += other.same
+        joined.differences += other.differences
+        joined.listedCount += other.listedCount
+        joined.comparedCount += other.comparedCount
+        joined.extra += other.extra
+        joined.listedDigest = Comparison.digest(listedDigest, other.listedDigest)
+        joined.comparedDigest = Comparison.digest(comparedDigest, other.comparedDigest)
+        return joined
     }
 
-    var json: JSONValue {
-        var members: [String: JSONValue] = [
-            "listed": .string(listed), "compared": .string(compared), "same": .number(Int64(same)),
-            "differences": .array(
-                differences.map { difference in
-                    switch difference {
-                    case .missing(let name, let want):
-                        .object(["name": .string(name), "is": .string("missing"), "want": .string(want.description)])
-                    case .different(let name, let got, let want):
-                        .object([
-                            "name": .string(name), "is": .string("different"), "got": .string(got.description),
-                            "want": .string(want.description),
-                        ])
-                    case .unreadable(let name, let failure):
-                        .object(["name": .string(name), "is": .string("unreadable"), "error": failure.json])
-                    }
-                }),
-        ]
-        if let listedDigest { members["listedDigest"] = .string(listedDigest.description) }
-        if let comparedDigest { members["comparedDigest"] = .string(comparedDigest.description) }
-        return .object(members)
+    private static func digest(_ first: Digest?, _ second: Digest?) -> Digest? {
+        guard let first, let second else { return first ?? second }
+        return Digest(of: Array("\(first)\n\(second)\n".utf8))
     }
 }

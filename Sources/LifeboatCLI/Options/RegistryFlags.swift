@@ -31,6 +31,16 @@ struct OutputFlags: ParsableArguments {
     var quiet = false
 }
 
+/// Where the report of a run is kept.
+struct ReportFlags: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("Write the report as JSON to this file, whatever comes of the run.", valueName: "file"))
+    var report: String?
+
+    @Option(help: ArgumentHelp("Write the report as a page for people to this file.", valueName: "file"))
+    var html: String?
+}
+
 /// Which images are meant, and how much of each.
 struct SelectionFlags: ParsableArguments {
     @Option(

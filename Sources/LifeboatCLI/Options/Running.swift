@@ -5,18 +5,28 @@ import OCI
 /// Runs steps, says what happens, prints the answer, and throws the exit code.
 func run(
     _ steps: [Step], name: String, in environment: RunEnvironment, output: OutputFlags,
-    answersOnStandardOutput: Bool = true
+    files: ReportFlags? = nil, answersOnStandardOutput: Bool = true
 ) async throws {
+    // Where a report cannot be written is known before the work, not after it.
+    let json = try await prepare(files?.report, in: environment)
+    let html = try await prepare(files?.html, in: environment)
     let progress = Progress(isQuiet: output.quiet)
     let report = await Runner(environment, observe: progress.handle).run(steps, name: name)
     progress.end()
+    try await json?.write(report.json.indented + "\n")
+    try await html?.write(report.html)
     try Task.checkCancellation()
     let answer = answersOnStandardOutput ? Terminal.answer : Terminal.story
-    if output.json { answer(report.json.indented) } else { answer(Summary.text(of: report)) }
+    if output.json { answer(report.json.indented) } else if !report.steps.isEmpty { answer(Summary.text(of: report)) }
     if report.exitCode != 0 {
-        for failure in report.steps.compactMap(\.error) { Terminal.story(failure.words) }
+        if output.json { for failure in report.steps.compactMap(\.error) { Terminal.story(failure.words) } }
         throw ExitCode(report.exitCode)
     }
+}
+
+private func prepare(_ path: String?, in environment: RunEnvironment) async throws -> ReportFile? {
+    guard let path else { return nil }
+    return try await ReportFile.prepare(path, in: environment.fileSystem)
 }
 
 /// Says what steps would do.

@@ -3,17 +3,21 @@ import OCI
 
 /// What a run or a plan comes to, in a few lines.
 enum Summary {
+    /// Names that are shown of each cause; the JSON report has all of them.
+    private static let namesPerCause = 20
+
     static func text(of report: Report) -> String {
-        report.steps.map { text(of: $0) }.joined(separator: "\n")
+        (report.steps.map { text(of: $0) } + failures(of: report)).joined(separator: "\n")
     }
 
     private static func text(of step: StepReport) -> String {
         var lines: [String] = []
+        let place = step.target.isEmpty ? step.source : step.target
         if let comparison = step.comparison {
             lines.append(
                 "\(step.name): \(count(comparison.same, "image")) equal, \(comparison.differences.count) different: "
                     + "\(comparison.compared) against \(comparison.listed) in \(time(step.seconds))")
-            for difference in comparison.differences { lines.append("  " + line(difference, comparison)) }
+            lines += certificate(comparison)
         } else {
             var parts: [String] = []
             let done = step.count(.done)
@@ -25,16 +29,14 @@ enum Summary {
             if step.count(.failed) > 0 { parts.append("\(step.count(.failed)) failed") }
             if parts.isEmpty { parts.append(step.error == nil ? "nothing to do" : "nothing was done") }
             let moved = step.bytesMoved > 0 ? ", \(size(step.bytesMoved)) read" : ""
-            let place = step.target.isEmpty ? step.source : step.target
             lines.append("\(step.name): \(parts.joined(separator: ", "))\(moved) in \(time(step.seconds)): \(place)")
+            let shared = step.images.reduce(0) { $0 + $1.bytesShared }
+            if shared > 0 { lines.append("  \(size(shared)) came with other images that share it") }
             if step.bytesTrusted > 0 {
                 lines.append("  \(size(step.bytesTrusted)) not sent: the target says that it holds them")
             }
             for target in step.targets { lines.append("  " + line(target)) }
             if let archive = step.archive { lines.append("  id \(archive)") }
-        }
-        for image in step.images where image.outcome == .failed {
-            lines.append("  " + Progress.line(image))
         }
         lines += step.notes.map { "  note: " + $0 }
         return lines.joined(separator: "\n")
@@ -51,12 +53,45 @@ enum Summary {
             + (target.error.map { ": \($0.message)" } ?? "")
     }
 
-    private static func line(_ difference: Comparison.Difference, _ comparison: Comparison) -> String {
-        switch difference {
-        case .missing(let name, let want): "missing: \(name), want \(want)"
-        case .different(let name, let got, let want): "different: \(name) is \(got), want \(want)"
-        case .unreadable(let name, let failure): "unreadable: \(name): \(failure.message)"
+    /// What the two sides come to, as two people can read it to each other.
+    private static func certificate(_ comparison: Comparison) -> [String] {
+        var lines: [String] = []
+        if let listed = comparison.listedDigest, let compared = comparison.comparedDigest {
+            if listed == compared {
+                lines.append("  both sides: \(count(comparison.listedCount, "name")), \(listed)")
+            } else {
+                lines.append("  should be: \(count(comparison.listedCount, "name")), \(listed)")
+                lines.append("  is:        \(count(comparison.comparedCount, "name")), \(compared)")
+            }
         }
+        if let reread = comparison.reread {
+            lines.append("  every byte of \(count(reread.images, "image")) read again: \(size(reread.bytes))")
+        }
+        if !comparison.extra.isEmpty {
+            let names = comparison.extra.prefix(5).joined(separator: ", ")
+            let more = comparison.extra.count > 5 ? ", …" : ""
+            lines.append("  \(comparison.extra.count) more at \(comparison.compared), no difference: \(names)\(more)")
+        }
+        return lines
+    }
+
+    /// The failures, last, by cause.
+    private static func failures(of report: Report) -> [String] {
+        let groups = report.failureGroups
+        if groups.isEmpty { return [] }
+        var lines = ["failed:"]
+        for group in groups {
+            let number = group.items.count > 1 ? " (\(group.items.count) times, one of them shown)" : ""
+            lines.append("  \(group.kind.rawValue)\(number): \(group.message)")
+            if let advice = group.advice { lines.append("    try: \(advice)") }
+            for item in group.items.prefix(namesPerCause) {
+                lines.append("    \(item.step)\(item.name.isEmpty ? "" : ": " + item.name)")
+            }
+            if group.items.count > namesPerCause {
+                lines.append("    and \(group.items.count - namesPerCause) more; --report FILE has all of them")
+            }
+        }
+        return lines
     }
 
     static func text(of plan: Plan, target: String) -> String {
@@ -68,7 +103,7 @@ enum Summary {
                 case .replace(let old): "move the tag from \(old.short)"
                 }
             let bytes = item.graph.map { "  " + size($0.size) } ?? ""
-            return "\(action): \(item.sourceName) → \(item.targetName)\(bytes)"
+            return "\(action): \(item.sourceName) → \(item.targetName(in: target))\(bytes)"
         }
         lines += plan.failures.map { failure in
             let report = FailureReport(failure.error)
@@ -89,7 +124,7 @@ extension Plan {
             "images": .array(
                 items.map { item in
                     var members: [String: JSONValue] = [
-                        "source": .string(item.sourceName), "target": .string(item.targetName),
+                        "source": .string(item.sourceName), "target": .string(item.targetName(in: target)),
                         "digest": .string(item.root.digest.description),
                         "bytes": .number(item.graph?.size ?? 0),
                     ]

@@ -1,4 +1,5 @@
 import Glibc
+import Lifeboat
 import OCI
 
 /// Where words go: stdout is the answer, stderr is the story.
@@ -44,38 +45,8 @@ enum Terminal {
     }
 }
 
-/// Bytes as people read them: decimal units, three digits.
-func size(_ bytes: Int64) -> String {
-    if bytes < 1000 { return "\(bytes) B" }
-    var value = Double(bytes)
-    var unit = ""
-    for name in ["kB", "MB", "GB", "TB", "PB"] {
-        value /= 1000
-        unit = name
-        if value < 999.5 { break }
-    }
-    let digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0
-    return decimal(value, digits: digits) + " " + unit
-}
+func size(_ bytes: Int64) -> String { Figures.bytes(bytes) }
 
-/// Seconds as people read them.
-func time(_ seconds: Double) -> String {
-    if seconds < 0.9995 { return "\(Int((seconds * 1000).rounded())) ms" }
-    if seconds < 59.95 { return decimal(seconds, digits: seconds < 9.95 ? 1 : 0) + " s" }
-    let whole = Int(seconds.rounded())
-    if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
-    return "\(whole / 3600) h \(whole % 3600 / 60) min"
-}
+func time(_ seconds: Double) -> String { Figures.time(seconds) }
 
-private func decimal(_ value: Double, digits: Int) -> String {
-    let scale = [1.0, 10, 100][digits]
-    let scaled = Int((value * scale).rounded())
-    guard digits > 0 else { return "\(scaled)" }
-    let fraction = String(scaled % Int(scale))
-    return "\(scaled / Int(scale))." + String(repeating: "0", count: digits - fraction.count) + fraction
-}
-
-/// `1 image`, `2 images`.
-func count(_ number: Int, _ noun: String) -> String {
-    number == 1 ? "1 \(noun)" : "\(number) \(noun)s"
-}
+func count(_ number: Int, _ noun: String) -> String { Figures.count(number, noun) }
