@@ -8,11 +8,16 @@ enum Lifeboat {
     static func run(
         _ arguments: String..., in folder: String? = nil, environment: [String: String] = [:], input: String? = nil
     ) async throws -> Program.Result {
-        try await Program.run(
-            binary, arguments, in: folder,
-            environment: ["DOCKER_CONFIG": "/nonexistent", "REGISTRY_AUTH_FILE": "/nonexistent/auth.json"]
-                .merging(environment) { $1 },
-            input: input)
+        // What it remembers from run to run goes with the test.
+        try await withTemporaryFolder { state in
+            try await Program.run(
+                binary, arguments, in: folder,
+                environment: [
+                    "DOCKER_CONFIG": "/nonexistent", "REGISTRY_AUTH_FILE": "/nonexistent/auth.json",
+                    "XDG_STATE_HOME": state,
+                ].merging(environment) { $1 },
+                input: input)
+        }
     }
 }
 

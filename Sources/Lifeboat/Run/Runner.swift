@@ -129,12 +129,17 @@ public struct Runner: Sendable {
         _ step: CopyStep, onError: OnError, only: Set<String>?, runID: String, _ report: StepReport,
         _ stores: OpenStores
     ) async throws -> StepReport {
+        guard Set(step.targets.map(\.store)).count == step.targets.count else {
+            throw LifeboatError(.usage, "the same target is given twice: \(step.targetNames)")
+        }
         var report = report
         var targets: [Planner.Target] = []
+        var names: [String] = []
         var lost: [TargetReport] = []
         for target in step.targets {
             do {
                 targets.append(try await open(target, of: step, stores))
+                names.append(target.store.description)
             } catch  where step.targets.count > 1 && !(error is CancellationError) {
                 lost.append(TargetReport(target: target.store.description, error: FailureReport(error)))
             }
@@ -161,9 +166,9 @@ public struct Runner: Sendable {
             observe(.imageEnded(image))
         }
         if targets[0].store is any PlannedTarget, let failure = plan.failures.first, onError == .stop {
-            let names = targets.map(\.store.name).joined(separator: ", ")
             report.notes.append(
-                "\(names) was not written, since an image is missing from it: \(FailureReport(failure.error).message)")
+                "\(names.joined(separator: ", ")) was not written, since an image is missing from it: \(FailureReport(failure.error).message)"
+            )
             return report
         }
         guard toMove > 0 || !(targets[0].store is any PlannedTarget) else { return report }
@@ -180,7 +185,7 @@ public struct Runner: Sendable {
         if step.targets.count > 1 {
             report.targets =
                 zip(targets.indices, outcome.targets).map { number, outcome in
-                    TargetReport(targets[number].store.name, number, plan, outcome)
+                    TargetReport(names[number], number, plan, outcome)
                 } + lost
         } else {
             report.archive = outcome.targets[0].archive?.description

@@ -111,7 +111,9 @@ struct Transfer: Sendable {
     private func end(_ number: Int, _ error: any Error, _ state: TransferState) async throws {
         if error is CancellationError || Task.isCancelled { throw CancellationError() }
         guard await !state.hasEnded(number) else { return }
-        let reports = await state.end(number, error)
+        // Tags of a registry stand where they were put; a file gets its name at the end or not at all.
+        let isAllOrNothing = targets[number] is any PlannedTarget || targets[number] is any BatchedTarget
+        let reports = await state.end(number, error, keepsFinished: !isAllOrNothing)
         guard await state.hasTargets else { throw error }
         for report in reports { observe(.imageEnded(report)) }
         await abort(number)
@@ -205,7 +207,7 @@ struct Transfer: Sendable {
         _ item: PlanItem, _ state: TransferState,
         _ note: (any WrittenTags, WrittenTag) async throws -> Void
     ) async {
-        guard let written, let tag = item.targetTag, !tag.listsReferrers else { return }
+        guard let written, let tag = item.targetTag, !tag.listsReferrers, await !state.isForgetful else { return }
         do {
             try await note(
                 written,
@@ -214,7 +216,7 @@ struct Transfer: Sendable {
                     digest: item.root.digest, time: surroundings.now(), run: runID))
         } catch {
             let failure = FailureReport(error)
-            await state.noteOnce(
+            await state.forget(
                 "what was written is not remembered for 'overwrite: ours': \(failure.message)"
                     + (failure.advice.map { "; try: " + $0 } ?? ""))
         }
@@ -292,17 +294,20 @@ struct Transfer: Sendable {
 
     /// A tag that was moved at the source meanwhile: what was pinned is kept, and the report says so.
     private func noteMovedTags(_ items: [PlanItem], _ state: TransferState) async throws {
-        try await forEach(Array(items.enumerated()), limit: concurrency) { number, item in
-            guard let tag = item.source.tag, !(item.store is any ImageCatalog), await !state.isFailed(number) else {
-                return
-            }
+        // One request an image, whatever the number of targets.
+        let images = Dictionary(grouping: items.indices) { items[$0].sourceName }
+        try await forEach(images.values, limit: concurrency) { numbers in
+            let item = items[numbers[0]]
+            guard let tag = item.source.tag, !(item.store is any ImageCatalog) else { return }
+            let arrived = await state.arrived(among: numbers)
+            if arrived.isEmpty { return }
             do {
                 let now = try await item.store.source(item.source.repository).resolve(.tag(tag))
                 if now.digest != item.source.descriptor.digest {
-                    await state.note(number, "the source tag moved to \(now.digest) during the run")
+                    await state.note(arrived, "the source tag moved to \(now.digest) during the run")
                 }
             } catch let error as any Failure {
-                await state.note(number, "the source tag could not be read again: \(error.description)")
+                await state.note(arrived, "the source tag could not be read again: \(error.description)")
             }
         }
     }

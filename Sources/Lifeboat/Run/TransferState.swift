@@ -9,6 +9,8 @@ actor TransferState {
     private var bytesMoved: Int64 = 0
     private var targets: [Target]
     private var notes: [String] = []
+    /// Whether what is written cannot be remembered.
+    private(set) var isForgetful = false
     private var began: [ContinuousClock.Instant?]
     /// Names of the stores that each item moves between.
     private let stores: [[String]]
@@ -54,7 +56,7 @@ actor TransferState {
     /// The images that still need a blob.
     func wanted(_ job: BlobJobs.Job) -> [Int] { job.items.filter { reports[$0].error == nil } }
 
-    func isFailed(_ item: Int) -> Bool { reports[item].error != nil }
+    func arrived(among items: [Int]) -> [Int] { items.filter { reports[$0].error == nil } }
 
     /// Work on these begins, if it has not yet.
     func begin(_ items: [Int]) {
@@ -120,12 +122,14 @@ actor TransferState {
         return reports[item]
     }
 
-    func note(_ item: Int, _ text: String) {
-        reports[item].notes.append(text)
+    func note(_ items: [Int], _ text: String) {
+        for item in items { reports[item].notes.append(text) }
     }
 
-    func noteOnce(_ text: String) {
-        if !notes.contains(text) { notes.append(text) }
+    /// Nothing more is remembered: who waited for a lock once need not wait for it with every tag.
+    func forget(_ note: String) {
+        if !isForgetful { notes.append(note) }
+        isForgetful = true
     }
 
     // MARK: Targets
@@ -146,19 +150,23 @@ actor TransferState {
         targets[target].outcome.archive = archive
     }
 
-    /// Nothing more goes to a target, and what went there is not visible.
+    /// Nothing more goes to a target.
     ///
+    /// - Parameter keepsFinished: whether images that have arrived there stay.
     /// - Returns: the reports of images that had not failed before.
-    func end(_ target: Int, _ error: any Error) -> [ImageReport] {
+    func end(_ target: Int, _ error: any Error, keepsFinished: Bool) -> [ImageReport] {
         targets[target].outcome.error = error
-        return withdraw(target, error)
+        return withdraw(target, error, keepsFinished: keepsFinished)
     }
 
     /// Images that have arrived at a target are lost with it, such as those of an archive that cannot be completed.
     ///
+    /// - Parameter keepsFinished: whether those that have arrived stay all the same, as at a registry.
     /// - Returns: the reports of images that had not failed before.
-    func withdraw(_ target: Int, _ error: any Error) -> [ImageReport] {
-        items.indices.filter { items[$0].target == target && reports[$0].error == nil }.map { item in
+    func withdraw(_ target: Int, _ error: any Error, keepsFinished: Bool = false) -> [ImageReport] {
+        items.indices.filter {
+            items[$0].target == target && reports[$0].error == nil && !(keepsFinished && finished[$0])
+        }.map { item in
             reports[item].error = failure(error, of: item)
             reports[item].outcome = .failed
             return reports[item]
