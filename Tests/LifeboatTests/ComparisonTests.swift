@@ -114,7 +114,7 @@ import Testing
             var retry = RetryPolicy()
             retry.firstDelay = .milliseconds(1)
             let read = try await Transfer(
-                target: Nowhere(), spool: spool, surroundings: .ofThisMachine, retry: retry
+                targets: [Nowhere()], spool: spool, surroundings: .ofThisMachine, retry: retry
             ).run(plan)
             #expect(read.reports.compactMap { $0.error?.kind } == [.damaged])
         }
