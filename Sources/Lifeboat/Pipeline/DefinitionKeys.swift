@@ -2,8 +2,9 @@
 enum DefinitionKeys {
     static let definition = ["version", "name", "state", "stores", "images", "steps"]
     static let store = ["registry", "archive", "layout"]
-    static let rule = ["repositories", "except", "tags", "digests", "platforms", "referrers"]
-    static let tags = ["include", "except"]
+    static let rule = ["repositories", "except", "tags", "digests", "platforms", "referrers", "list", "kubernetes"]
+    static let tags = ["include", "except", "semver", "newest", "by"]
+    static let referrers = ["types"]
     static let step = ["name", "export", "import", "verify"]
     static let copy = ["from", "to", "images", "prefix", "rename", "retag", "overwrite", "onError", "force"]
     static let verify = ["store", "against", "deep", "images", "prefix", "rename", "retag", "onError"]

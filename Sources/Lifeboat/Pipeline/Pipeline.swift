@@ -12,7 +12,8 @@ public struct Pipeline: Sendable {
 
     /// Reads a definition from a file.
     ///
-    /// - Throws: `DefinitionError` with everything that is wrong, `LifeboatError` if there is no such file, `FileError`.
+    /// - Throws: `DefinitionError` with everything that is wrong, also in the lists of images that it names,
+    ///   `LifeboatError` if there is no such file, `FileError`.
     public static func read(
         _ file: String, from fileSystem: any FileSystem, variables: [String: String]
     ) async throws -> Pipeline {
@@ -25,7 +26,8 @@ public struct Pipeline: Sendable {
         let opened = try await fileSystem.open(file, .read)
         let bytes = try await opened.read(at: 0, count: PipelineDocument.sizeLimit + 1)
         try await opened.close()
-        return try Pipeline(parsing: Array(bytes.readableBytesView), file: file, variables: variables)
+        return try await Pipeline(parsing: Array(bytes.readableBytesView), file: file, variables: variables)
+            .readingLists(from: fileSystem)
     }
 
     /// Reads a definition.

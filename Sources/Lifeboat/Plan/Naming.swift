@@ -25,6 +25,12 @@ public struct Naming: Sendable {
         return (try repository(for: image.repository), try tag(for: image))
     }
 
+    /// What belongs to an image by its tag keeps it: the tag is the digest of the image.
+    func target(for selected: Selector.Selected) throws -> (RepositoryName, Tag?) {
+        let (repository, tag) = try target(for: selected.image)
+        return (repository, selected.companionOf == nil ? tag : selected.image.tag)
+    }
+
     private func repository(for name: RepositoryName) throws -> RepositoryName {
         if prefix.isEmpty, rename.isEmpty { return name }
         let renamed = rename.firstResult(for: name.description) ?? name.description

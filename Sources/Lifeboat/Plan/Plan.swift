@@ -5,6 +5,8 @@ public struct Plan: Sendable {
     public var items: [PlanItem] = []
     /// Images that were asked for and could not be planned.
     public var failures: [PlanFailure] = []
+    /// What a reader should know and that is no failure, such as images of a list that are passed over.
+    public var notes: [String] = []
 
     /// Unique bytes that the source must send: what is moved, each blob and manifest once.
     public var bytes: Int64 {

@@ -50,7 +50,9 @@ public struct Planner: Sendable {
         var plan = Plan()
         var images: [Candidate] = []
         for source in sources {
-            let outcome = try await Selector(store: source.store, concurrency: concurrency).select(source.selection)
+            let outcome = try await Selector(store: source.store, concurrency: concurrency, spool: spool)
+                .select(source.selection)
+            plan.notes += outcome.notes
             plan.failures += outcome.failures.map { PlanFailure(name: $0.name, error: $0.error) }
             images += outcome.selected.map { Candidate(selected: $0, store: source.store) }
         }
@@ -95,7 +97,7 @@ public struct Planner: Sendable {
             let image = candidate.image
             let name: Name
             do {
-                let (repository, tag) = try target.naming.target(for: image)
+                let (repository, tag) = try target.naming.target(for: candidate.selected)
                 name = Name(repository: repository, tag: tag)
             } catch let error as any Failure {
                 throw LifeboatError(
@@ -161,7 +163,9 @@ public struct Planner: Sendable {
         if rule.platforms.count == 1, graph == nil { graph = try await self.graph(image, rule, reader) }
         item.graph = graph
         item.action = try await action(for: item, at: target)
-        if item.action == .alreadyThere, rule.referrers, try await lacksReferrers(item, source: source, at: target) {
+        if item.action == .alreadyThere, rule.referrers,
+            try await lacksReferrers(item, rule, source: source, at: target)
+        {
             item.action = .copy
         }
         if item.action == .alreadyThere {
@@ -191,7 +195,8 @@ public struct Planner: Sendable {
 
     private func graph(_ image: NamedImage, _ rule: SelectionRule, _ reader: SpooledReader) async throws -> ImageGraph {
         try await ImageGraph.read(
-            image.descriptor, platforms: rule.platforms, referrers: rule.referrers, from: reader)
+            image.descriptor, platforms: rule.platforms, referrers: rule.referrers, from: reader,
+            where: rule.wants(referrer:))
     }
 
     private func action(for item: PlanItem, at target: Target) async throws -> PlanItem.Action {
@@ -220,11 +225,13 @@ public struct Planner: Sendable {
     }
 
     /// Whether the source knows a signature or SBOM of the image that the target does not hold.
-    private func lacksReferrers(_ item: PlanItem, source: any ImageSource, at target: Target) async throws -> Bool {
+    private func lacksReferrers(
+        _ item: PlanItem, _ rule: SelectionRule, source: any ImageSource, at target: Target
+    ) async throws -> Bool {
         let repository = try await target.store.target(item.targetRepository)
         for referrer in try await source.referrers(of: item.root.digest)
-        where try await repository.find(.digest(referrer.digest)) == nil {
-            return true
+        where rule.wants(referrer: referrer) {
+            if try await repository.find(.digest(referrer.digest)) == nil { return true }
         }
         return false
     }

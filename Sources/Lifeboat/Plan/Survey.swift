@@ -32,8 +32,7 @@ public struct Survey: Sendable {
                     let reader = SpooledReader(source: try await store.source(selected.image.repository), spool: spool)
                     entry.graph = try await ImageGraph.read(
                         selected.image.descriptor, platforms: selected.rule.platforms,
-                        referrers: selected.rule.referrers,
-                        from: reader)
+                        referrers: selected.rule.referrers, from: reader, where: selected.rule.wants(referrer:))
                 } catch let error as any Failure {
                     entry.failure = FailureReport(error)
                 }

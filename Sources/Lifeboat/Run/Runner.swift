@@ -127,6 +127,7 @@ public struct Runner: Sendable {
         }
         let spool = spool()
         let plan = try await plan(step, to: targets, stores: stores, spool: spool, only: only)
+        report.notes += plan.notes
         let toMove = plan.items.count { $0.action != .alreadyThere }
         observe(.planned(images: toMove, alreadyThere: plan.items.count - toMove, bytes: plan.bytes))
         for failure in plan.failures {
@@ -192,6 +193,7 @@ public struct Runner: Sendable {
         for source in step.sources {
             let store = try await stores.source(source.store)
             let outcome = try await Selector(store: store).select(source.selection)
+            report.notes += outcome.notes
             for failure in outcome.failures {
                 var image = ImageReport(source: failure.name, target: "", digest: nil, outcome: .failed)
                 image.error = FailureReport(failure.error, among: [store.name])
@@ -278,6 +280,7 @@ public struct Runner: Sendable {
             sources.append(Planner.Source(store: try await stores.source(source.store), selection: source.selection))
         }
         let plan = try await Planner(target: Nowhere(), naming: Naming(), overwrite: .never, spool: spool).plan(sources)
+        report.notes += plan.notes
         observe(.planned(images: plan.items.count, alreadyThere: 0, bytes: plan.bytes))
         for failure in plan.failures { add(failure, to: &report, among: step.sources.map(\.store.description)) }
         let outcome = try await Transfer(

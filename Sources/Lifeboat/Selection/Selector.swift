@@ -1,20 +1,32 @@
 import OCI
 
 /// Finds the images of a store that a selection means, and pins each to its digest.
-struct Selector {
+struct Selector: Sendable {
     let store: any SourceStore
     /// Requests under way at once.
     var concurrency = 16
+    /// Where manifests are kept that had to be read to choose, so that nobody reads them again.
+    var spool: ManifestSpool?
 
     /// An image that was asked for, and what became of looking for it.
     struct Selected: Sendable {
         var image: NamedImage
+        /// The rule that owns it, as it applies to it.
         var rule: SelectionRule
+        /// The number of the rule in the selection, from 1.
+        var ruleNumber: Int
+        /// The image to which this belongs by its tag, as cosign's signatures do.
+        var companionOf: Digest?
+
+        /// Which rule chose the image, such as `rule 2 (team/**:*)`.
+        var ruleSummary: String { "rule \(ruleNumber) (\(rule.summary))" }
     }
 
     struct Outcome: Sendable {
         var selected: [Selected] = []
         var failures: [(name: String, error: any Error)] = []
+        /// What a reader should know and that is no failure.
+        var notes: [String] = []
     }
 
     func select(_ selection: Selection) async throws -> Outcome {
@@ -25,134 +37,56 @@ struct Selector {
         }
     }
 
-    // MARK: Stores that know their images
-
-    private func select(_ selection: Selection, from catalog: any ImageCatalog) async throws -> Outcome {
-        var outcome = Outcome()
-        var matched = [Bool](repeating: false, count: selection.rules.count)
-        for image in try await catalog.images() {
-            guard let number = selection.rules.firstIndex(where: { $0.matches(image.repository) }) else { continue }
-            let rule = selection.rules[number]
-            let isWanted = image.tag.map(rule.matches) ?? rule.tags.contains(Glob("*"))
-            guard isWanted || rule.digests.contains(image.descriptor.digest) else { continue }
-            matched[number] = true
-            outcome.selected.append(Selected(image: image, rule: rule))
+    func nothingMatches(_ rule: SelectionRule) -> LifeboatError {
+        if let list = rule.list {
+            return LifeboatError(
+                .notFound, "\(list.summary) names no image of \(store.name)",
+                advice: "lines are repository:tag, repository@digest or \(store.name)/repository:tag")
         }
-        for (number, rule) in selection.rules.enumerated() where !matched[number] {
-            outcome.failures.append((rule.summary, nothingMatches(rule)))
-        }
-        return outcome
-    }
-
-    private func nothingMatches(_ rule: SelectionRule) -> LifeboatError {
-        LifeboatError(
+        return LifeboatError(
             .notFound, "\(store.name) has no image that matches \(rule.summary)",
             advice: "lifeboat list \(store.name) shows what is there")
     }
 
-    // MARK: Registries
-
-    private func selectByRequests(_ selection: Selection) async throws -> Outcome {
-        var repositories: [RepositoryName: SelectionRule] = [:]
-        for rule in selection.rules where rule.namesRepositories {
-            for pattern in rule.repositories {
-                let name = try RepositoryName(pattern.description)
-                if repositories[name] == nil, rule.matches(name) { repositories[name] = rule }
-            }
-        }
-        var outcome = Outcome()
-        if selection.rules.contains(where: { !$0.namesRepositories }) {
-            let all = try await store.repositories()
-            for name in all {
-                // The first rule owns a repository, also where a later one names it.
-                if let rule = selection.rules.first(where: { $0.matches(name) }) { repositories[name] = rule }
-            }
-            for rule in selection.rules where !rule.namesRepositories && !all.contains(where: rule.matches) {
-                outcome.failures.append((rule.summary, nothingMatches(rule)))
-            }
-        }
-        let wanted = repositories.sorted { $0.key < $1.key }
-        let listed = try await map(wanted, limit: concurrency) { repository, rule in
-            try await list(repository, rule)
-        }
-        for result in listed {
-            outcome.failures += result.failures
-        }
-        let references = listed.flatMap(\.references)
-        // A rule may match no tag of some repositories, but not of all of them.
-        for rule in selection.rules where !outcome.failures.contains(where: { $0.name == rule.summary }) {
-            let isUsed = zip(wanted, listed).contains {
-                $0.value == rule && !($1.references.isEmpty && $1.failures.isEmpty)
-            }
-            let owns = wanted.contains { $0.value == rule }
-            if owns, !isUsed { outcome.failures.append((rule.summary, nothingMatches(rule))) }
-        }
-        let resolved = try await map(references, limit: concurrency) { reference -> Result<Selected, any Error> in
-            do {
-                let source = try await store.source(reference.repository)
-                let descriptor = try await source.resolve(reference.target)
-                let tag: Tag? = if case .tag(let tag) = reference.target { tag } else { nil }
-                return .success(
-                    Selected(
-                        image: NamedImage(
-                            registry: store.name, repository: reference.repository, tag: tag, descriptor: descriptor),
-                        rule: reference.rule))
-            } catch let error as any Failure where error.kind != .internal {
-                return .failure(error)
-            }
-        }
-        for (reference, result) in zip(references, resolved) {
-            switch result {
-            case .success(let selected): outcome.selected.append(selected)
-            case .failure(let error): outcome.failures.append((reference.name(in: store.name), error))
-            }
-        }
-        return outcome
+    /// What a rule becomes for something that belongs to an image and has no platform of its own.
+    func companion(_ image: NamedImage, of digest: Digest, by rule: SelectionRule, _ number: Int) -> Selected {
+        var rule = rule
+        rule.platforms = []
+        return Selected(image: image, rule: rule, ruleNumber: number + 1, companionOf: digest)
     }
 
-    private struct Wanted: Sendable {
-        var repository: RepositoryName
-        var target: TagOrDigest
-        var rule: SelectionRule
-
-        func name(in store: String) -> String {
-            switch target {
-            case .tag(let tag): "\(store)/\(repository):\(tag)"
-            case .digest(let digest): "\(store)/\(repository)@\(digest)"
+    /// The newest of some images of one repository, by the times that they give.
+    ///
+    /// - Throws: `LifeboatError` of kind `.policy` that names images that give none.
+    func newest(_ candidates: [NamedImage], _ count: Int, from source: any ImageSource) async throws -> Set<Tag> {
+        let digests = Array(Set(candidates.map(\.descriptor.digest)))
+        let descriptors = Dictionary(
+            candidates.map { ($0.descriptor.digest, $0.descriptor) }, uniquingKeysWith: { first, _ in first })
+        let times = try await map(digests, limit: concurrency) { digest -> (Digest, CreationTime?) in
+            guard let descriptor = descriptors[digest] else { return (digest, nil) }
+            if let spool {
+                let reader = SpooledReader(source: source, spool: spool)
+                return (digest, try await CreationTime.read(descriptor, from: source, by: reader))
             }
+            return (digest, try await CreationTime.read(descriptor, from: source, by: source))
         }
-    }
-
-    private struct Listed: Sendable {
-        var references: [Wanted] = []
-        var failures: [(name: String, error: any Error)] = []
-    }
-
-    private func list(_ repository: RepositoryName, _ rule: SelectionRule) async throws -> Listed {
-        var listed = Listed()
-        listed.references = rule.digests.map { Wanted(repository: repository, target: .digest($0), rule: rule) }
-        do {
-            if rule.namesTags {
-                listed.references += try rule.tags.map {
-                    Wanted(repository: repository, target: .tag(try Tag($0.description)), rule: rule)
-                }
+        let byDigest = Dictionary(times, uniquingKeysWith: { first, _ in first })
+        var dated: [(time: CreationTime, tag: Tag)] = []
+        var undated: [Tag] = []
+        for image in candidates {
+            guard let tag = image.tag else { continue }
+            if let time = byDigest[image.descriptor.digest] ?? nil {
+                dated.append((time, tag))
             } else {
-                let tags = try await store.source(repository).tags()
-                let matching = tags.filter(rule.matches)
-                listed.references += matching.map { Wanted(repository: repository, target: .tag($0), rule: rule) }
+                undated.append(tag)
             }
-        } catch let error as any Failure {
-            listed.failures.append(("\(store.name)/\(repository)", error))
         }
-        return listed
-    }
-}
-
-extension SelectionRule {
-    /// The rule on one line, for messages.
-    var summary: String {
-        let repositories = repositories.map(\.description).joined(separator: ",")
-        if let digest = digests.first { return "\(repositories)@\(digest.short)" }
-        return repositories + ":" + tags.map(\.description).joined(separator: ",")
+        guard undated.isEmpty else {
+            throw TagChoice.cannotOrder(
+                undated, of: source.name, because: "no time of creation",
+                advice: "order them by semver, or leave them out with except")
+        }
+        dated.sort { ($0.time, $0.tag) > ($1.time, $1.tag) }
+        return Set(dated.prefix(count).map(\.tag))
     }
 }

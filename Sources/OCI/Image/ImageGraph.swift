@@ -40,12 +40,14 @@ extension ImageGraph {
     ///   - platforms: none for all of them. One puts that platform's manifest in the root's place; several leave
     ///     out the other children of an index, whose bytes stay as they are.
     ///   - referrers: whether whatever refers to these manifests belongs to the image.
+    ///   - isWanted: which of them do, such as those of some artifact types; the others are not even read.
     /// - Throws: `OCIError` `.policy` beyond `depthLimit` or `nodeLimit`, `.damaged` where two descriptors contradict
     ///   each other, `.notFound` if no child is for one of the platforms; and what the reader throws.
     public static func read(
-        _ root: Descriptor, platforms: [Platform] = [], referrers: Bool = true, from reader: some ManifestReader
+        _ root: Descriptor, platforms: [Platform] = [], referrers: Bool = true, from reader: some ManifestReader,
+        where isWanted: @escaping @Sendable (Descriptor) -> Bool = { _ in true }
     ) async throws -> ImageGraph {
-        var walk = GraphWalk(reader: reader, platforms: platforms, followsReferrers: referrers)
+        var walk = GraphWalk(reader: reader, platforms: platforms, followsReferrers: referrers, isWanted: isWanted)
         var root = root
         if platforms.count == 1 { root = try await walk.child(of: root, for: platforms[0]) }
         walk.graph.root = root
@@ -58,15 +60,20 @@ private struct GraphWalk<Reader: ManifestReader> {
     let reader: Reader
     let platforms: [Platform]
     let followsReferrers: Bool
+    let isWanted: @Sendable (Descriptor) -> Bool
     var graph: ImageGraph
     private var sizes: [Digest: Int64] = [:]
     private var manifestsSeen: Set<Digest> = []
     private var blobsSeen: Set<Digest> = []
 
-    init(reader: Reader, platforms: [Platform], followsReferrers: Bool) {
+    init(
+        reader: Reader, platforms: [Platform], followsReferrers: Bool,
+        isWanted: @escaping @Sendable (Descriptor) -> Bool
+    ) {
         self.reader = reader
         self.platforms = platforms
         self.followsReferrers = followsReferrers
+        self.isWanted = isWanted
         graph = ImageGraph(root: Descriptor(mediaType: .ociEmpty, digest: Digest(of: [UInt8]()), size: 0))
     }
 
@@ -105,7 +112,7 @@ private struct GraphWalk<Reader: ManifestReader> {
     }
 
     private mutating func visitReferrers(of digest: Digest, depth: Int) async throws {
-        let found = try await reader.referrers(of: digest)
+        let found = try await reader.referrers(of: digest).filter(isWanted)
         guard !found.isEmpty else { return }
         graph.referrers[digest] = found
         for referrer in found { try await visitManifest(referrer, depth: depth + 1) }
