@@ -43,7 +43,7 @@ public struct Naming: Sendable {
             return nil
         }
         // These names say which digest they belong to, and nobody finds them under others.
-        guard !retag.isEmpty, !tag.namesDigest else { return tag }
+        guard !retag.isEmpty, tag.companionStem == nil else { return tag }
         for case .tag(let rewrite) in retag {
             if let renamed = rewrite.result(for: tag.description) { return try Tag(renamed) }
         }
@@ -56,16 +56,6 @@ public enum Retag: Sendable {
     case tag(Rewrite)
     /// An image that was chosen by digest gets a tag.
     case digest(Digest, Tag)
-}
-
-extension Tag {
-    /// Whether the tag is made of the digest that it belongs to: a list of referrers, or a signature such as
-    /// `sha256-….sig` (cosign).
-    var namesDigest: Bool {
-        if listsReferrers { return true }
-        guard let dot = description.lastIndex(of: "."), let bare = try? Tag(description[..<dot]) else { return false }
-        return bare.listsReferrers
-    }
 }
 
 extension Naming {

@@ -171,10 +171,8 @@ struct Transfer: Sendable {
     /// Errors that concern one image are kept with it; those of the machine end the work at the target.
     private func failed(_ numbers: [Int], at target: Int, _ error: any Error, _ state: TransferState) async throws {
         if error is CancellationError || Task.isCancelled { throw CancellationError() }
-        // A registry has no disk of ours: what failed there is reading the source, which concerns these images only.
-        let isFile = targets[target] is any PlannedTarget || targets[target] is any BatchedTarget
         switch FailureKind(of: error) {
-        case .local where isFile, .internal, .locked: try await end(target, error, state)
+        case .local, .internal, .locked: try await end(target, error, state)
         default: for report in await state.failed(numbers, error) { observe(.imageEnded(report)) }
         }
     }
