@@ -37,18 +37,18 @@ import Testing
             "6:5: steps[0]: want one of export, import and verify"
         ),
         ("steps:\n  - {export: {from: a}}", "6:14: steps[0].export.to: missing, want the name of a store"),
-        ("steps:\n  - {import: {from: a, to: a}}", "6:30: steps[0].import.to: from and to are the same store"),
+        ("steps:\n  - {import: {from: a, to: a}}", "6:28: steps[0].import.to: from and to are the same store"),
         (
             "steps:\n  - {export: {from: a, to: f, force: 1}}",
-            "6:40: steps[0].export.force: '1' is not known, want true or false"
+            "6:38: steps[0].export.force: '1' is not known, want true or false"
         ),
         (
             "steps:\n  - {export: {from: a, to: f, onError: ignore}}",
-            "6:42: steps[0].export.onError: 'ignore' is not known, want one of stop, continue"
+            "6:40: steps[0].export.onError: 'ignore' is not known, want one of stop, continue"
         ),
         (
             "steps:\n  - {import: {from: f, to: a, prefix: Team}}",
-            "6:41: steps[0].import.prefix: 'Team' is not a repository name"
+            "6:39: steps[0].import.prefix: 'Team' is not a repository name"
         ),
         (
             "steps:\n  - {name: x, verify: {store: a}}\n  - {name: x, verify: {store: f}}",
@@ -89,7 +89,7 @@ import Testing
         ("images: [{repositories: $NONE}]\nsteps: [{verify: {store: a}}]", "5:25: images[0].repositories"),
         (
             "images: [{repositories: *a}]\nsteps: []",
-            "5:25: images: [{repositories: anchors (&) and aliases (*) are not"
+            "5:25: images: anchors (&) and aliases (*) are not"
         ),
         ("steps:\n  - {verify: {store: a}}\nsteps: []", "5:1: the key 'steps' stands twice"),
         ("steps: [{verify: {store: a}}\n", "not valid YAML: "),

@@ -166,7 +166,10 @@ import Testing
                 !($0.isLetter || $0 == "_" || $0 == "$")
             })
             where word.hasPrefix("$") {
-                variables[String(word.dropFirst())] = word.contains("ARCHIVE") ? "x.tar" : "registry.example.com"
+                let name = String(word.dropFirst())
+                variables[name] =
+                    name.contains("ARCHIVE")
+                    ? "x.tar" : name.lowercased().replacingOccurrences(of: "_", with: "-") + ".example.com"
             }
             #expect(throws: Never.self, "\(name)") { try Pipeline(parsing: bytes, file: name, variables: variables) }
         }

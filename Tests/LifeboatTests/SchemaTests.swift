@@ -12,8 +12,6 @@ import Yams
     private static let awaited: [String: Set<String>] = [
         "definition": ["inputs", "window", "retries"],
         "store": ["keep", "credentials", "plainHTTP", "tls", "limits", "timeouts", "retries"],
-        "rule": ["list", "kubernetes"],
-        "tags": ["semver", "newest", "by"],
     ]
 
     @Test func `the schema and the parser know the same keys`() throws {

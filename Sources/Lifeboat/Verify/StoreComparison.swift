@@ -27,7 +27,7 @@ struct StoreComparison: Sendable {
     func compare(_ selected: [Selector.Selected], by selection: Selection, from listed: any SourceStore) async throws
         -> Outcome
     {
-        let names = try selected.map { try name(of: $0.image) }
+        let names = try selected.map { try name(of: $0) }
         let found: [Found]
         if let catalog = other as? any ImageCatalog {
             let byName = Dictionary(
@@ -84,9 +84,9 @@ struct StoreComparison: Sendable {
         case failure(FailureReport)
     }
 
-    private func name(of image: NamedImage) throws -> Name {
-        let (repository, tag) = try naming.target(for: image)
-        return Name(repository: repository, tag: tag, digest: image.descriptor.digest)
+    private func name(of selected: Selector.Selected) throws -> Name {
+        let (repository, tag) = try naming.target(for: selected)
+        return Name(repository: repository, tag: tag, digest: selected.image.descriptor.digest)
     }
 
     private func look(up name: Name) async throws -> Found {
