@@ -158,7 +158,7 @@ struct Gathering {
         for field in try ImageFieldScanner.fields(of: bytes, file: file) {
             if let image = Gathering.image(of: field) {
                 try add(image, file: file, line: field.line)
-            } else if !field.text.hasPrefix("sha256:"), !field.text.isEmpty {
+            } else if !Gathering.isNodeID(field.text), !field.text.isEmpty {
                 // A bare digest is the id that a node gave to an image, which no registry knows.
                 contents.unread += 1
                 if contents.unreadExample == nil {
@@ -166,6 +166,11 @@ struct Gathering {
                 }
             }
         }
+    }
+
+    /// `sha256:…` or `docker://sha256:…`
+    private static func isNodeID(_ text: String) -> Bool {
+        text.hasPrefix("sha256:") || text.contains("://sha256:")
     }
 
     /// - Returns: nil for what is no image, or no more than the id that a node gave to it.

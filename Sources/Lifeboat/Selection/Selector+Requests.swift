@@ -37,6 +37,10 @@ extension Selector {
         noteUnused(rules, owners, listed, &outcome)
         let found = try await resolve(listed.flatMap(\.references), rules, &outcome)
         var selected = try await cut(found, listed, rules, &outcome)
+        // What a tag points to is kept by its tag, also where its digest is asked for.
+        let tagged = Set(
+            selected.filter { $0.image.tag != nil }.map { "\($0.image.repository)@\($0.image.descriptor.digest)" })
+        selected.removeAll { $0.image.tag == nil && tagged.contains($0.image.name) }
         listed = try await listCompanions(of: selected, listed, rules)
         let companions = companions(of: &selected, listed, rules)
         selected += try await resolve(companions, rules, &outcome)

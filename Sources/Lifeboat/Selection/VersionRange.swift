@@ -43,6 +43,7 @@ public struct VersionRange: Hashable, Sendable, CustomStringConvertible {
             throw LifeboatError(
                 .policy, "the range has \(text.count) characters, the limit is \(VersionRange.lengthLimit)")
         }
+        guard text.contains(where: { $0 != " " }) else { throw VersionRange.wrong(description, "it is empty") }
         var alternatives: [Alternative] = []
         for part in VersionRange.split(Substring(text)) {
             alternatives.append(try VersionRange.alternative(part, in: description))
