@@ -129,7 +129,9 @@ actor LayoutCatalog {
 
     private func load() async throws {
         guard let (bytes, status) = try await folder.read(folder.indexPath, upTo: LayoutIndex.sizeLimit) else {
-            if isWritable, try await folder.status(folder.markerPath) == nil { return }
+            // While we write the first list, the marker is there a moment before it.
+            if isWritable, writing != nil { return }
+            if isWritable, try await folder.status(folder.markerPath) == nil || writing != nil { return }
             throw ArchiveError(
                 .damaged, "\(shown(folder.path)) has no index.json",
                 advice: "the folder is an incomplete OCI layout; write it again, or restore it from elsewhere")
