@@ -34,6 +34,9 @@ struct VerifyCommand: AsyncParsableCommand {
         if deep, against == nil {
             throw ValidationError("--deep goes with --against: without it every byte is read anyway")
         }
+        if against == nil, !selection.images.isEmpty {
+            throw ValidationError("--image goes with --against: without it all of an archive or folder is read")
+        }
     }
 
     func run() async throws {
