@@ -132,7 +132,12 @@ private struct GraphWalk<Reader: ManifestReader> {
             throw .policy("\(graph.root.digest.short) is nested deeper than \(ImageGraph.depthLimit)")
         }
         if let size = sizes.updateValue(descriptor.size, forKey: descriptor.digest), size != descriptor.size {
-            throw .damaged("\(descriptor.digest) is said to have \(size) and \(descriptor.size) bytes")
+            let place = (reader as? any ImageSource).map { " in \($0.name)" } ?? ""
+            throw OCIError(
+                .damaged,
+                "image \(graph.root.digest.short)\(place) contradicts itself: it gives \(descriptor.digest) both "
+                    + "\(size) and \(descriptor.size) bytes",
+                advice: "build or export that image again, or leave it out")
         }
         guard sizes.count <= ImageGraph.nodeLimit else {
             throw .policy("\(graph.root.digest.short) has more than \(ImageGraph.nodeLimit) manifests and blobs")
@@ -162,7 +167,8 @@ private struct GraphWalk<Reader: ManifestReader> {
             guard let about = child.annotations["vnd.docker.reference.digest"] else { return true }
             return wanted.contains { $0.description == about }
         }
-        graph.omitted += children.filter { !kept.contains($0) }
+        let keptSet = Set(kept)
+        graph.omitted += children.filter { !keptSet.contains($0) }
         return kept
     }
 }
