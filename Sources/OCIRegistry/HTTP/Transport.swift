@@ -96,6 +96,9 @@ final class Transport: Sendable {
         }
     }
 
+    /// How many requests more could be under way now.
+    var spare: Int { limiter.spare }
+
     func requestCounts() -> [RequestKind: Int] { counts.withLock { $0 } }
 }
 
