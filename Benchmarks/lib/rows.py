@@ -236,7 +236,7 @@ class Field:
                         f'url = "http://{server.host}/v2/{blob}"\noutput = /dev/null\n' for blob in blobs))
                     before, _ = server.figures()
                     begin = time.monotonic()
-                    subprocess.run(["curl", "--silent", "--fail", "--parallel", "--parallel-max", "8", "--config", urls],
+                    subprocess.run(["curl", "--silent", "--no-progress-meter", "--fail", "--parallel", "--parallel-max", "8", "--config", urls],
                                    check=True)
                     seconds = time.monotonic() - begin
                     after, peak = server.figures()

@@ -2,7 +2,7 @@ import Synchronization
 
 /// The memory for parts of blobs that come before their turn: of all blobs, from all registries.
 final class RangeWindow: Sendable {
-    static let shared = RangeWindow(bytes: 16 << 20)
+    static let shared = RangeWindow(bytes: 12 << 20)
 
     private let free: Mutex<Int>
 
