@@ -11,12 +11,13 @@ struct RangeTests {
     private let bytes = sample(2_000_000)
     private var blob: Descriptor { .layer(bytes) }
 
-    /// Sees early that a connection is slow, and asks for small parts.
+    /// Sees early that a connection is slow, asks for small parts, and stays with them on a machine that is busy.
     private func options(_ change: (inout RegistryOptions) -> Void = { _ in }) -> RegistryOptions {
         .quick {
             $0.ranges.partSize = 50_000
             $0.ranges.leastLeft = 200_000
             $0.ranges.patience = .milliseconds(50)
+            $0.ranges.gain = 0
             change(&$0)
         }
     }
@@ -50,13 +51,13 @@ struct RangeTests {
 
     @Test func `a slow blob is read over several connections, every byte once`() async throws {
         try await withScript(options()) {
-            slowly($0, bytes)
+            slowly($0, bytes, rate: 200_000)
         } _: { repository, server in
             let start = ContinuousClock.now
             let collected = try await collect(repository)
             #expect(collected == bytes)
-            // Over one connection it takes 5 s.
-            #expect(ContinuousClock.now - start < .seconds(4))
+            // Over one connection it takes 10 s.
+            #expect(ContinuousClock.now - start < .seconds(8))
             let parts = server.requests.compactMap { range($0, of: bytes) }
             #expect(parts.count > 10)
             #expect(parts.allSatisfy { $0.count <= 50_000 })
@@ -141,7 +142,7 @@ struct RangeTests {
             let collected = try await collect(repository)
             #expect(collected == bytes)
             let rests = server.requests.compactMap { range($0, of: bytes) }.filter { $0.count == 30_000 }
-            #expect(rests.count == 3)
+            #expect(rests.count >= 3)
         }
     }
 

@@ -23,7 +23,7 @@ struct Pace {
     }
 
     /// More connections did not help: it takes longer until that is tried again.
-    mutating func retreat() { patience *= 8 }
+    mutating func retreat() { patience *= 4 }
 
     /// Takes note of the bytes that came after a wait.
     ///
@@ -47,7 +47,9 @@ struct Lanes {
     /// How many there are first. Fewer are hardly worth the connections.
     static let first = 4
     /// After how many times the patience more are tried again that did not help before.
-    private static let rest = 20
+    private static let rest = 8
+    /// How many measurements in a row must speak against more than one connection.
+    private static let misses = 2
 
     private let policy: RangePolicy
     /// How many requests may be under way now.
@@ -58,6 +60,7 @@ struct Lanes {
     private var startBytes: Int64
     private var parts = 0
     private var isSettled = false
+    private var misses = 0
 
     /// - Parameters:
     ///   - rate: of one connection and all others to the registry, in bytes a second.
@@ -80,14 +83,17 @@ struct Lanes {
         let rate = rate(received - startBytes, elapsed)
         let helped = rate >= before.rate * policy.gain
         if isSettled || helped {
+            misses = 0
             before = (count, rate)
             isSettled = false
             count = min(count * 2, policy.connections)
             if count == before.count { isSettled = true }
-        } else {
-            guard before.count > 1 else { return false }
+        } else if before.count > 1 {
             count = before.count
             isSettled = true
+        } else {
+            misses += 1
+            guard misses < Lanes.misses else { return false }
         }
         (start, startBytes, parts) = (now, received, 0)
         return true
