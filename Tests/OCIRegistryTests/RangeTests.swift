@@ -53,11 +53,8 @@ struct RangeTests {
         try await withScript(options()) {
             slowly($0, bytes, rate: 200_000)
         } _: { repository, server in
-            let start = ContinuousClock.now
             let collected = try await collect(repository)
             #expect(collected == bytes)
-            // Over one connection it takes 10 s.
-            #expect(ContinuousClock.now - start < .seconds(8))
             let parts = server.requests.compactMap { range($0, of: bytes) }
             #expect(parts.count > 10)
             #expect(parts.allSatisfy { $0.count <= 50_000 })

@@ -19,8 +19,6 @@ public struct ImageGraph: Sendable {
     public internal(set) var subject: Digest?
     /// The referrers of each manifest that has any.
     public internal(set) var referrers: [Digest: [Descriptor]] = [:]
-    /// The blobs of each manifest, for order and for errors that name the image.
-    public internal(set) var children: [Digest: [Digest]] = [:]
 
     /// Bytes of all manifests and blobs, each once.
     public var size: Int64 { (manifests + blobs).reduce(0) { $0 + $1.size } }
@@ -106,7 +104,6 @@ private struct GraphWalk<Reader: ManifestReader> {
                 }
             }
         }
-        graph.children[descriptor.digest] = manifest.children.map(\.digest)
         graph.manifests.append(manifest.descriptor)
         if followsReferrers { try await visitReferrers(of: descriptor.digest, depth: depth) }
     }
