@@ -99,9 +99,8 @@ struct LayoutReferrerTests {
                     == [countersigned.descriptor.digest])
             guard Program.exists("tar") else { return }
             try await Program.run("tar", "-cf", folder + "/x.tar", "-C", folder, "oci-layout", "index.json", "blobs")
-            let packed = try await openArchive(folder + "/x.tar").images().map(\.name)
-            let kept = try await again.images().map(\.name)
-            #expect(packed == kept)
+            let inTar = try await openArchive(folder + "/x.tar").images().map(\.name)
+            #expect(try await again.images().map(\.name) == inTar)
         }
     }
 

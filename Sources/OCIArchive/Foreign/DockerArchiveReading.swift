@@ -66,7 +66,7 @@ struct DockerArchiveReading {
         guard let defaultRepository else {
             throw ArchiveError.usage(
                 "\(listing.archive) does not say which repository \(descriptor.digest.short) belongs to",
-                advice: "give the repository that it belongs to")
+                advice: "--repository NAME")
         }
         named.append(NamedImage(registry: nil, repository: defaultRepository, tag: nil, descriptor: descriptor))
     }
