@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import NIOHTTP1
 import OCI
 import OCIArchive
 import OCIRegistry
