@@ -52,7 +52,7 @@ let package = Package(
             swiftSettings: strict),
         .systemLibrary(
             name: "CArchive", pkgConfig: "libarchive",
-            providers: [.apt(["libarchive-dev", "liblzma-dev"])]),
+            providers: [.apt(["libarchive-dev", "liblzma-dev", "zlib1g-dev"])]),
         .target(
             name: "OCIArchive",
             dependencies: ["OCI", "CArchive", nioCore, nioPosix],

@@ -1,9 +1,13 @@
-// libarchive for the gzip and zstd filters, liblzma for xz with a memory limit.
+// libarchive for the gzip and zstd filters, liblzma for xz with a memory limit, zlib to read gzip with its checksums.
 #include <archive.h>
 #include <archive_entry.h>
 #include <lzma.h>
+#include <zlib.h>
 
 // Macros with casts, which Swift does not import.
 static const unsigned int CArchiveRegularFile = AE_IFREG;
 static const unsigned int CArchiveXZConcatenated = LZMA_CONCATENATED;
 static const unsigned int CArchiveXZTellUnsupportedCheck = LZMA_TELL_UNSUPPORTED_CHECK;
+
+// inflateInit2 is a macro too. 16 asks for gzip's own header and trailer, 15 for the largest window.
+static inline int CArchiveGzipStart(z_stream *stream) { return inflateInit2(stream, 16 + 15); }

@@ -7,6 +7,7 @@ import OCI
 @main
 enum Main {
     static func main() async {
+        Memory.keepSmall()
         signal(SIGPIPE, SIG_IGN)  // a reader that goes away is an error of the write, with a message
         let work = Task {
             var command = try LifeboatCommand.parseAsRoot()

@@ -18,6 +18,9 @@ public final class Registry: Sendable {
     let authenticator: Authenticator
     private let memory = Mutex(Memory())
     let turns = Turns()
+    /// The time since the registry was opened.
+    let uptime: @Sendable () -> Duration
+    private let receivedBytes = Atomic<Int64>(0)
 
     /// What has been learned about the registry in this run.
     struct Memory {
@@ -32,6 +35,10 @@ public final class Registry: Sendable {
         /// Bytes that are sent in one request, once a registry has refused more.
         var largestUpload: Int?
         var warnings: Set<String> = []
+        /// Whether parts of blobs can be asked for, as far as it is known.
+        var sendsParts = true
+        /// Blobs that have been read in parts.
+        var divided: Set<Digest> = []
     }
 
     struct BlobPlace: Hashable {
@@ -55,6 +62,7 @@ public final class Registry: Sendable {
         self.options = options
         self.surroundings = surroundings
         self.logger = logger
+        uptime = Registry.stopwatch(surroundings.clock)
         let transport = try Transport(root, options: options, surroundings: surroundings)
         self.transport = transport
         let service = TokenService(name: name, now: surroundings.now) { [name] request in
@@ -78,6 +86,16 @@ public final class Registry: Sendable {
     ///
     /// What one address is known to hold says nothing about the next one.
     public func address() async -> String? { await transport.endpoint.address }
+
+    /// Bytes of blobs that have come so far, over all connections.
+    var received: Int64 { receivedBytes.load(ordering: .relaxed) }
+
+    func noteReceived(_ bytes: Int) { receivedBytes.add(Int64(bytes), ordering: .relaxed) }
+
+    private static func stopwatch<C: Clock<Duration>>(_ clock: C) -> @Sendable () -> Duration {
+        let start = clock.now
+        return { start.duration(to: clock.now) }
+    }
 
     /// Reads or changes what is remembered.
     func withMemory<R: Sendable>(_ body: @Sendable (inout Memory) -> R) -> R { memory.withLock { body(&$0) } }

@@ -27,6 +27,7 @@ public struct RegistryOptions: Sendable {
     /// Bytes a second.
     public var minimumRate = 1024
     public var upload = Upload.whole
+    public var ranges = RangePolicy()
     /// Hosts (`host` or `host:port`) whose token service may stand on a private address or another scheme.
     public var trustedRealms: Set<String> = []
     /// Where to run; nil for one event loop shared by all registries, which is the fastest and the smallest.

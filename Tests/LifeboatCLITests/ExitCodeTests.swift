@@ -156,7 +156,7 @@ import Testing
         ["export"], ["nonsense"], ["export", "x"], ["export", "a.b/c:1", "--to", "x.tar", "--concurrency", "0"],
         ["import", "a.b/c:1", "--to", "https://x"], ["import", "a.b/Case:1", "--to", "h.example.com"],
         ["export", "a.b/c:1", "--to", "plain"], ["serve", "x.tar", "--listen", "nonsense"],
-        ["copy", "a.b/c:1", "a.b/c:1:2"],
+        ["copy", "a.b/c:1", "a.b/c:1:2"], ["copy", "a.b/c:1", "127.0.0.1:5000"], ["copy", "a.b/c:1", "x.tar"],
     ])
     func `a wrong command line is 64`(_ arguments: [String]) async throws {
         try await check(arguments, 64)

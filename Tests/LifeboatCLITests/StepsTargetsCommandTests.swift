@@ -76,7 +76,7 @@ import Testing
                     try Data(repeating: 1, count: 4000).write(to: URL(fileURLWithPath: state + "/catalog.sqlite"))
                     let damaged = try await follow()
                     #expect(damaged.status == 74, "\(damaged.output)")
-                    #expect(damaged.errors.contains("try: it is a cache: remove it"), "\(damaged.errors)")
+                    #expect(damaged.output.contains("try: it is a cache: remove it"), "\(damaged.output)")
                     let always = try await Lifeboat.run(
                         "import", from, "--to", to, "--overwrite", "always", "--state", state)
                     #expect(always.status == 0, "\(always.output)")

@@ -130,9 +130,42 @@ import Testing
             let result = try await Lifeboat.run("verify", server.host)
             #expect(result.status == 0, "\(result.output)\(result.errors)")
             #expect(result.output.hasPrefix("verify: 11 images verified"), "\(result.output)")
+            let file = try await Lifeboat.run("verify", folder + "/a.tar")
+            #expect(file.output.hasPrefix("verify: 11 images verified"), "\(file.output)")
             let write = try await Lifeboat.run("copy", "\(server.host)/multi:1", "\(server.host)/multi:2")
             #expect(write.status != 0)
             #expect(await server.stop() == 143)
+        }
+    }
+
+    @Test func `what is missing at the checked registry is found, and what it has more is no fault`() async throws {
+        let (old, new) = (try await seededStore(images: 2), MemoryStore(name: "new"))
+        try await TestRegistry.run(over: old) { from in
+            try await TestRegistry.run(over: new) { to in
+                #expect(try await Lifeboat.run("import", "\(from)/multi:1", "--to", to).status == 0)
+                let partial = try await Lifeboat.run("verify", to, "--against", from)
+                #expect(partial.status == 66, "\(partial.output)\(partial.errors)")
+                #expect(partial.output.contains("1 image equal, 4 different"), "\(partial.output)")
+                let more = try await Lifeboat.run("verify", from, "--against", to)
+                #expect(more.status == 0, "\(more.output)\(more.errors)")
+            }
+        }
+    }
+
+    @Test func `a cut-off pipe brings the images before the cut, and says so`() async throws {
+        let (old, new) = (try await seededStore(images: 4), MemoryStore(name: "new"))
+        try await withTemporaryFolder { folder in
+            try await TestRegistry.run(over: old) { from in
+                let export = try await Lifeboat.run("export", from, "--to", folder + "/a.tar")
+                #expect(export.status == 0, "\(export.errors)")
+            }
+            try await TestRegistry.run(over: new) { to in
+                let result = try await Program.run(
+                    "sh", "-c", "head -c -1000 '\(folder)/a.tar' | '\(Lifeboat.binary)' import - --to \(to)")
+                #expect(result.status == 3 || result.status == 65, "\(result.output)\(result.errors)")
+                #expect(!result.output.contains("nothing was done"), "\(result.output)")
+                #expect(result.output.contains("moved"), "\(result.output)")
+            }
         }
     }
 

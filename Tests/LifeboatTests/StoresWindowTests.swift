@@ -76,7 +76,7 @@ import Testing
         let plan = try await Planner(target: new, naming: Naming(), overwrite: .never, spool: spool)
             .plan([Planner.Source(store: old, selection: .all)])
         var transfer = Transfer(
-            target: new, spool: spool, surroundings: StoresTests.environment("").surroundings, concurrency: 1)
+            targets: [new], spool: spool, surroundings: StoresTests.environment("").surroundings, concurrency: 1)
         transfer.permit = {
             let isOpen = left.withLock { left in
                 left -= 1

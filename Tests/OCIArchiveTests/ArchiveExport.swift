@@ -42,6 +42,20 @@ struct ArchiveImages: Sendable {
         try await plan(reference, manifest.descriptor)
     }
 
+    /// An image whose manifest has about `manifestSize` bytes.
+    mutating func addLarge(_ name: String, seed: UInt64, manifestSize: Int) async throws {
+        let reference = try Reference(parsing: Self.registry + "/" + name)
+        let target = await store.target(reference.repository)
+        let small = try await SeededImages.push(to: target, seed: seed, layerSizes: [100])
+        guard case .image(let config?, let layers) = small.kind else { return }
+        let large = try Manifest(
+            SeededImages.manifest(
+                config: config, layers: layers, annotations: ["filler": String(repeating: "x", count: manifestSize)]),
+            mediaType: .ociManifest, from: name)
+        try await target.push(large, tags: [])
+        try await plan(reference, large.descriptor)
+    }
+
     mutating func addSigned(_ name: String, seed: UInt64) async throws {
         let reference = try Reference(parsing: Self.registry + "/" + name)
         let target = await store.target(reference.repository)

@@ -35,13 +35,14 @@ struct FilterTests {
     }
 
     @Test(arguments: filters)
-    func `trailing bytes, truncation and a filter within a filter are refused`(_ format: ArchiveFormat) async throws {
+    func `trailing bytes and truncation are refused, and one filter is taken off`(_ format: ArchiveFormat) async throws
+    {
         let whole = try await encode(SeededBytes.buffer(5000, seed: 1), format)
         for wrong in [whole + [0], whole + Array("junk".utf8), Array(whole.dropLast()), Array(whole.prefix(100))] {
             await #expect { _ = try await decode(wrong) } throws: { ($0 as? any Failure)?.kind == .damaged }
         }
         let twice = try await encode(ByteBuffer(bytes: whole), format)
-        if format != .xz {
+        if format == .zstd {
             await #expect { _ = try await decode(twice) } throws: { ($0 as? any Failure)?.kind == .policy }
         } else {
             #expect(Array(try await decode(twice).readableBytesView) == whole)

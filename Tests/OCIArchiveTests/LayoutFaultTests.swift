@@ -70,7 +70,8 @@ struct LayoutFaultTests {
         let items = [1, 2].map { #"{"mediaType":"a/b","digest":"\#(digest)","size":\#($0)}"# }
         let error = try await open(
             marker: Self.marker, index: #"{"schemaVersion":2,"manifests":[\#(items.joined(separator: ","))]}"#)
-        #expect(error?.description.contains("is said to have 1 and 2 bytes") == true)
+        #expect(error?.description.contains("index.json gives \(digest) both 1 and 2 bytes") == true)
+        #expect(error?.advice != nil)
     }
 
     @Test func `no link in a layout is followed`() async throws {

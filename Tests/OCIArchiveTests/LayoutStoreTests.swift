@@ -119,8 +119,6 @@ struct LayoutStoreTests {
             _ = try await Layout.create(folder, surroundings: .ofThisMachine)
             let litter = folder + "/lifeboat-tmp/blob-0123"
             try "half".write(toFile: litter, atomically: false, encoding: .utf8)
-            try FileManager.default.setAttributes(
-                [.modificationDate: Date(timeIntervalSinceNow: -60)], ofItemAtPath: litter)
             _ = try await Layout.create(folder, surroundings: .ofThisMachine)
             #expect(!FileManager.default.fileExists(atPath: litter))
         }

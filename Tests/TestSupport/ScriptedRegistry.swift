@@ -122,6 +122,8 @@ public struct ScriptedAnswer: Sendable {
     public var headers: HTTPHeaders
     public var body: ByteBuffer
     public var ending: Ending
+    /// Bytes of the body a second; nil for as fast as it goes. The ending does not count then.
+    public var rate: Int?
 
     /// - Parameter headers: `Content-Length` is added unless there is one here, or a `Transfer-Encoding`.
     public init(_ status: Int, _ headers: HTTPHeaders = [:], body: ByteBuffer = ByteBuffer(), ending: Ending = .whole) {
@@ -220,8 +222,12 @@ private final class Responder: ChannelInboundHandler {
         case .stall(let count), .close(let count), .reset(let count):
             body = body.getSlice(at: body.readerIndex, length: min(count, body.readableBytes)) ?? ByteBuffer()
         }
-        output.writeImmutableBuffer(body)
         let channel = context.channel
+        if let rate = answer.rate {
+            channel.writeAndFlush(output, promise: nil)
+            return Responder.drip(body, rate: rate, channel)
+        }
+        output.writeImmutableBuffer(body)
         let sent = context.writeAndFlush(wrapOutboundOut(output))
         switch answer.ending {
         case .whole, .stall: break
@@ -232,6 +238,15 @@ private final class Responder: ChannelInboundHandler {
                 channel.eventLoop.scheduleTask(in: .milliseconds(50)) { Responder.reset(channel) }
             }
         }
+    }
+
+    private static func drip(_ body: ByteBuffer, rate: Int, _ channel: any Channel) {
+        var rest = body
+        guard channel.isActive, let piece = rest.readSlice(length: min(rate / 100, rest.readableBytes)),
+            piece.readableBytes > 0
+        else { return }
+        channel.writeAndFlush(piece, promise: nil)
+        channel.eventLoop.scheduleTask(in: .milliseconds(10)) { [rest] in drip(rest, rate: rate, channel) }
     }
 
     private static func reset(_ channel: any Channel) {

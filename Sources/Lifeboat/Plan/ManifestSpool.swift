@@ -6,7 +6,7 @@ import OCIArchive
 ///
 /// In memory up to `memoryLimit` bytes, behind that in a file without a name in the work folder.
 public actor ManifestSpool {
-    public static let memoryLimit = 8 << 20
+    public static let memoryLimit = 2 << 20
 
     private struct Place {
         var offset: Int64
@@ -33,7 +33,8 @@ public actor ManifestSpool {
         guard held[digest] == nil, places[digest] == nil else { return }
         let size = manifest.bytes.readableBytes
         if heldBytes + size <= ManifestSpool.memoryLimit {
-            held[digest] = (manifest.bytes, manifest.descriptor)
+            // A buffer of its own: what came from a connection is often a slice of a larger one.
+            held[digest] = (ByteBuffer(bytes: manifest.bytes.readableBytesView), manifest.descriptor)
             heldBytes += size
             return
         }

@@ -74,7 +74,9 @@ public struct PipelinePlanner: Sendable {
     }
 
     /// An archive is written as a whole: it is there already, or a file of that name is in the way.
-    private func compare(_ report: inout StepPlan, with path: String, _ items: [PlanItem], _ step: CopyStep) async throws {
+    private func compare(_ report: inout StepPlan, with path: String, _ items: [PlanItem], _ step: CopyStep)
+        async throws
+    {
         guard path != "-", try await environment.fileSystem.status(path, followLinks: true) != nil else { return }
         var isSame = false
         do {

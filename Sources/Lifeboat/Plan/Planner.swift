@@ -176,6 +176,9 @@ public struct Planner: Sendable {
             graph = try await self.graph(image, rule, reader)
             item.graph = graph
         }
+        if !rule.platforms.isEmpty, !image.descriptor.mediaType.isIndex, item.graph != nil {
+            item.notes.append("it is one image and no index: taken as it is, whatever its platform")
+        }
         if let subject = item.graph?.subject, candidate.store is any ImageCatalog,
             try await !holds(subject, source)
         {

@@ -98,8 +98,11 @@ private struct Tally {
                 new += blob.size
                 count(.blob, at: sourceHost, blob.size)
             }
-            guard placed.insert(
-                Place(target: item.target, repository: item.targetRepository, digest: blob.digest)).inserted else {
+            guard
+                placed.insert(
+                    Place(target: item.target, repository: item.targetRepository, digest: blob.digest)
+                ).inserted
+            else {
                 continue
             }
             count(.head, at: targetHost)

@@ -96,6 +96,8 @@ public struct ImageReport: Sendable {
     public var target: String
     public var digest: Digest?
     public var outcome: Outcome
+    /// Images that it stands for: those of an archive that was verified as a whole, else one.
+    public var imageCount = 1
     /// Bytes of all its manifests and blobs.
     public var size: Int64 = 0
     /// Bytes that were read from the source for it; shared blobs count for the first image that needs them.

@@ -178,6 +178,7 @@ public struct Runner: Sendable {
             written: step.kind == .export ? nil : environment.writtenTags, runID: runID, observe: observe,
             permit: { try permit() })
         let outcome = try await transfer.run(plan)
+        report.error = outcome.sourceError.map { FailureReport($0) }
         report.images += outcome.reports
         report.bytesMoved = outcome.bytesMoved
         report.bytesTrusted = outcome.targets.reduce(0) { $0 + $1.bytesTrusted }

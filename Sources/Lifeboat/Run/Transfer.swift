@@ -24,6 +24,8 @@ struct Transfer: Sendable {
         var bytesMoved: Int64
         /// One a target, in order.
         var targets: [TargetOutcome]
+        /// What is wrong with a source as a whole, whatever images could be read from it.
+        var sourceError: (any Error)?
         var notes: [String]
     }
 
@@ -130,9 +132,16 @@ struct Transfer: Sendable {
         for item in await state.ready() { try await finish(item, items, state) }
         let sources = items.map(\.store)
         if let sequential = sources.first as? any SequentialSource {
-            try await sequential.forEachBlob { content in
-                guard let job = jobs.job(for: content.descriptor.digest) else { return }
-                try await run(job, items, state, first: content)
+            do {
+                try await sequential.forEachBlob { content in
+                    guard let job = jobs.job(for: content.descriptor.digest) else { return }
+                    try await run(job, items, state, first: content)
+                }
+            } catch let error as any Failure where error.kind == .damaged {
+                // What came before the damage has arrived; the report says both.
+                for report in await state.failed(await state.unfinished, error) { observe(.imageEnded(report)) }
+                await state.broke(error)
+                return
             }
             let missing = LifeboatError(
                 .damaged, "\(sequential.name) ended without all of the blobs that the image needs",

@@ -9,6 +9,7 @@ actor TransferState {
     private var bytesMoved: Int64 = 0
     private var targets: [Target]
     private var notes: [String] = []
+    private var sourceError: (any Error)?
     /// Whether what is written cannot be remembered.
     private(set) var isForgetful = false
     private var began: [ContinuousClock.Instant?]
@@ -43,7 +44,12 @@ actor TransferState {
         for (item, report) in zip(items, reports) {
             if report.outcome == .done { outcomes[item.target].done += 1 } else { outcomes[item.target].failed += 1 }
         }
-        return Transfer.Outcome(reports: reports, bytesMoved: bytesMoved, targets: outcomes, notes: notes)
+        return Transfer.Outcome(
+            reports: reports, bytesMoved: bytesMoved, targets: outcomes, sourceError: sourceError, notes: notes)
+    }
+
+    func broke(_ error: any Error) {
+        sourceError = error
     }
 
     // MARK: Images

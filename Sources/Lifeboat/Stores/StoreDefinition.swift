@@ -46,7 +46,12 @@ public enum StoreDefinition: Sendable, Hashable {
         switch status.kind {
         case .folder:
             let isLayout = try await fileSystem.status(text + "/oci-layout", followLinks: false) != nil
-            return isLayout || looksLikePath ? .layout(path: text) : nil
+            if isLayout || looksLikePath { return .layout(path: text) }
+            // A folder that happens to have the name of an image is not meant; but no image is called so by its host.
+            guard !text.contains("/"), !text.contains(":") else { return nil }
+            throw LifeboatError(
+                .usage, "\(shown(text)) is a folder, and no OCI layout",
+                advice: "\(shown(text))/ for a layout in it, docker.io/library/\(shown(text)) for the image")
         default: return .archive(path: text)
         }
     }
@@ -110,7 +115,7 @@ public struct SourceDefinition: Sendable, Hashable {
 
     /// Whether a word without a slash is a registry, all of it, and not an image of Docker Hub: `registry.example.com`,
     /// `127.0.0.1:5000`, `localhost:5000`.
-    private static func isRegistry(_ text: String) -> Bool {
+    public static func isRegistry(_ text: String) -> Bool {
         guard !text.contains("/"), !text.contains("@"), Reference.isWellFormedHost(text) else { return false }
         if text.hasPrefix("[") { return true }
         let name = text.split(separator: ":")[0]

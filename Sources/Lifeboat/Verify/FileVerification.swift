@@ -27,8 +27,9 @@ struct FileVerification: Sendable {
         sound.size = report.byteCount
         sound.bytesMoved = report.byteCount
         sound.notes = report.notes
+        sound.imageCount = report.imageCount
         sound.notes.insert(
-            "\(report.imageCount) images, \(report.blobCount) blobs, \(report.isSealed ? "sealed" : "not sealed")",
+            "\(report.imageCount == 1 ? "1 image" : "\(report.imageCount) images"), \(report.blobCount) blobs, \(report.isSealed ? "sealed" : "not sealed")",
             at: 0)
         return finish(
             sound,
@@ -46,7 +47,8 @@ struct FileVerification: Sendable {
         var sound = ImageReport(source: path, target: "", digest: nil, outcome: result.isSound ? .done : .failed)
         sound.size = result.bytes
         sound.bytesMoved = result.bytes
-        sound.notes = ["\(result.images) images, \(result.blobs) blobs"]
+        sound.imageCount = result.images
+        sound.notes = ["\(result.images == 1 ? "1 image" : "\(result.images) images"), \(result.blobs) blobs"]
         var faults: [LifeboatError] = []
         for finding in result.findings {
             switch finding.fault {

@@ -20,8 +20,8 @@ enum Summary {
             lines += certificate(comparison)
         } else {
             var parts: [String] = []
-            let done = step.count(.done)
-            if done > 0 {
+            let done = step.images.reduce(0) { $0 + ($1.outcome == .done ? $1.imageCount : 0) }
+            if done > 0 || (step.kind == .verify && step.count(.done) > 0) {
                 parts.append(
                     step.kind == .verify ? "\(count(done, "image")) verified" : "\(count(done, "image")) moved")
             }

@@ -26,6 +26,16 @@ struct CopyCommand: AsyncParsableCommand {
             throw LifeboatError(
                 .usage, "copy takes one image, '\(shown(source))' is a pattern", advice: "lifeboat import")
         }
+        if try await StoreDefinition.path(target, in: environment.fileSystem) != nil {
+            throw LifeboatError(
+                .usage, "copy writes to a registry, '\(shown(target))' is a file or folder",
+                advice: "lifeboat export \(shown(source)) --to \(shown(target))")
+        }
+        guard !SourceDefinition.isRegistry(target) else {
+            throw LifeboatError(
+                .usage, "'\(shown(target))' is a registry without a repository",
+                advice: "\(shown(target))/REPOSITORY:TAG")
+        }
         let reference = try Reference(parsing: target)
         let step = CopyStep(
             kind: .copy, sources: definition, target: .registry(host: reference.registry, prefix: ""),

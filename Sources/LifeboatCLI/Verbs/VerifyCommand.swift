@@ -34,22 +34,44 @@ struct VerifyCommand: AsyncParsableCommand {
         if deep, against == nil {
             throw ValidationError("--deep goes with --against: without it every byte is read anyway")
         }
+        if against == nil, !selection.images.isEmpty {
+            throw ValidationError("--image goes with --against: without it all of an archive or folder is read")
+        }
     }
 
     func run() async throws {
         let environment = try RunEnvironment.command(registries, repository: selection.repository)
         let definitions = try await selection.sources(sources, in: environment)
-        var other: StoreDefinition?
-        var naming = Naming()
-        if let against {
-            let store =
-                try await StoreDefinition.path(against, in: environment.fileSystem) ?? .registry(parsing: against)
-            if case .registry(_, let prefix) = store { naming.prefix = prefix }
-            other = store
+        guard let against else {
+            return try await run([VerifyStep(sources: definitions, against: nil)], in: environment)
         }
-        let step = VerifyStep(sources: definitions, against: other, naming: naming, reread: deep ? .listed : nil)
-        try await LifeboatCLI.run(
-            [Step(name: "verify", work: .verify(step))], name: "verify", in: environment, output: output,
-            files: files)
+        let measure = try await StoreDefinition.path(against, in: environment.fileSystem) ?? .registry(parsing: against)
+        try await run(definitions.map { comparison(of: $0, with: measure) }, in: environment)
+    }
+
+    /// What should be there is listed in the measure and looked up in what is checked, so that nothing can be missing
+    /// unseen. Files, and registries under a prefix, are the other way about: such a measure may hold more than they
+    /// should, so every image of theirs is looked up in it.
+    private func comparison(of checked: SourceDefinition, with measure: StoreDefinition) -> VerifyStep {
+        if case .registry = checked.store {
+            if case .registry(_, let prefix) = measure, !prefix.isEmpty {
+                return VerifyStep(
+                    sources: [checked], against: measure, naming: Naming(prefix: prefix), reread: deep ? .listed : nil)
+            }
+            return VerifyStep(
+                sources: [SourceDefinition(store: measure, selection: checked.selection)], against: checked.store,
+                reread: deep ? .compared : nil)
+        }
+        var naming = Naming()
+        if case .registry(_, let prefix) = measure { naming.prefix = prefix }
+        return VerifyStep(sources: [checked], against: measure, naming: naming, reread: deep ? .listed : nil)
+    }
+
+    private func run(_ steps: [VerifyStep], in environment: RunEnvironment) async throws {
+        let steps = steps.enumerated().map { number, step in
+            Step(
+                name: steps.count == 1 ? "verify" : "verify \(number + 1)", work: .verify(step), onError: .continue)
+        }
+        try await LifeboatCLI.run(steps, name: "verify", in: environment, output: output, files: files)
     }
 }

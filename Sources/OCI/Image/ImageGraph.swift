@@ -19,8 +19,6 @@ public struct ImageGraph: Sendable {
     public internal(set) var subject: Digest?
     /// The referrers of each manifest that has any.
     public internal(set) var referrers: [Digest: [Descriptor]] = [:]
-    /// The blobs of each manifest, for order and for errors that name the image.
-    public internal(set) var children: [Digest: [Digest]] = [:]
 
     /// Bytes of all manifests and blobs, each once.
     public var size: Int64 { (manifests + blobs).reduce(0) { $0 + $1.size } }
@@ -106,7 +104,6 @@ private struct GraphWalk<Reader: ManifestReader> {
                 }
             }
         }
-        graph.children[descriptor.digest] = manifest.children.map(\.digest)
         graph.manifests.append(manifest.descriptor)
         if followsReferrers { try await visitReferrers(of: descriptor.digest, depth: depth) }
     }
@@ -132,7 +129,12 @@ private struct GraphWalk<Reader: ManifestReader> {
             throw .policy("\(graph.root.digest.short) is nested deeper than \(ImageGraph.depthLimit)")
         }
         if let size = sizes.updateValue(descriptor.size, forKey: descriptor.digest), size != descriptor.size {
-            throw .damaged("\(descriptor.digest) is said to have \(size) and \(descriptor.size) bytes")
+            let place = (reader as? any ImageSource).map { " in \($0.name)" } ?? ""
+            throw OCIError(
+                .damaged,
+                "image \(graph.root.digest.short)\(place) contradicts itself: it gives \(descriptor.digest) both "
+                    + "\(size) and \(descriptor.size) bytes",
+                advice: "build or export that image again, or leave it out")
         }
         guard sizes.count <= ImageGraph.nodeLimit else {
             throw .policy("\(graph.root.digest.short) has more than \(ImageGraph.nodeLimit) manifests and blobs")
@@ -162,7 +164,8 @@ private struct GraphWalk<Reader: ManifestReader> {
             guard let about = child.annotations["vnd.docker.reference.digest"] else { return true }
             return wanted.contains { $0.description == about }
         }
-        graph.omitted += children.filter { !kept.contains($0) }
+        let keptSet = Set(kept)
+        graph.omitted += children.filter { !keptSet.contains($0) }
         return kept
     }
 }

@@ -32,7 +32,12 @@ struct ArchiveContentsReader {
             guard lineCount <= Tar.entryLimit * 2 else {
                 throw ArchiveError.policy("\(place) has more than \(Tar.entryLimit * 2) lines")
             }
-            try takeLine(line)
+            do {
+                try takeLine(line)
+            } catch let error as OCIError {
+                // A value that would be refused elsewhere as unsupported or misspelt: here we wrote it, so it changed.
+                throw fault("is damaged: \(error.description)")
+            }
         }
         rest.discardReadBytes()
         guard rest.readableBytes <= ArchiveContents.lineLimit else {
@@ -109,6 +114,9 @@ struct ArchiveContentsReader {
                 mediaType: json["mediaType"]?.stringValue.map { mediaType($0) },
                 subject: try json["subject"]?.stringValue.map { try Digest(parsing: $0) })
             if let last = contents.blobs.last, last.role.order > role.order { throw fault("is out of order") }
+            if role == .manifest, blob.size > Manifest.sizeLimit {
+                throw fault("gives a manifest \(blob.size) bytes, the limit is \(Manifest.sizeLimit)")
+            }
             contents.blobs.append(blob)
             return (.blob, ArchiveContents.members(blob))
         case "omitted":

@@ -23,7 +23,9 @@ public struct ArchiveReport: Sendable {
 
     /// The images that lack something, by full name, sorted; all others are complete unless a finding is about the
     /// front or the whole archive.
-    public var damagedImages: [String] { Set(findings.flatMap(\.images)).sorted() }
+    public var damagedImages: [String] { damaged.sorted() }
+
+    private var damaged: Set<String> = []
 
     /// The most findings that are listed; the last one then says so.
     static let findingLimit = 10_000
@@ -40,12 +42,38 @@ public struct ArchiveReport: Sendable {
     }
 
     mutating func add(_ kind: FailureKind, at place: String, _ detail: String, images: [String] = []) {
+        damaged.formUnion(images)
         guard findings.count <= ArchiveReport.findingLimit else { return }
         if findings.count == ArchiveReport.findingLimit {
             findings.append(.init(kind: kind, place: "archive", detail: "more is wrong than is listed", images: []))
         } else {
             findings.append(.init(kind: kind, place: place, detail: detail, images: images))
         }
+    }
+
+    /// The most images that a note names.
+    static let namedLimit = 1000
+
+    /// Says which images are complete although something is wrong elsewhere.
+    ///
+    /// - Parameter images: all of them, by full name.
+    mutating func noteComplete(of images: [String]) {
+        guard !isSound else { return }
+        let complete = images.filter { !damaged.contains($0) }
+        guard !complete.isEmpty else {
+            notes.append("none of the \(images.count) images is complete")
+            return
+        }
+        let more = complete.count - ArchiveReport.namedLimit
+        notes.append(
+            "\(complete.count) of \(images.count) images are complete: "
+                + complete.prefix(ArchiveReport.namedLimit).joined(separator: ", ")
+                + (more > 0 ? " and \(more) more" : ""))
+    }
+
+    /// Counts images as damaged that lack what is behind the place where reading came to its end.
+    mutating func addDamaged(_ images: some Sequence<String>) {
+        damaged.formUnion(images)
     }
 
     mutating func add(_ failure: any Failure, at place: String, images: [String] = []) {

@@ -75,14 +75,26 @@ public struct ArchiveVerification: Sendable {
         report.count(front.map)
         for fault in front.faults { report.add(.damaged, at: "front", fault) }
         let check = FrontCheck(front.map)
+        let names = front.map.contents.images.map(\.fullName)
+        do {
+            try await verifyOurs(front.map, check, file, head, into: &report)
+        } catch let failure as any Failure where ArchiveReport.isFinding(failure) {
+            report.add(failure, at: "archive")
+        }
+        report.noteComplete(of: names)
+    }
+
+    private func verifyOurs(
+        _ map: ArchiveMap, _ check: FrontCheck, _ file: any File, _ head: ByteBuffer, into report: inout ArchiveReport
+    ) async throws {
         if report.format == .plain {
             try await PlainVerification(
-                map: front.map, front: check, file: file, concurrency: concurrency, observe: observe
+                map: map, front: check, file: file, concurrency: concurrency, observe: observe
             ).run(into: &report)
         } else {
             let again = ArchiveStream.open(file, head: head, isPipe: false, limits: opening.limits)
             try await StreamVerification(
-                map: front.map, front: check, bytes: ByteCursor(again, archive: report.path), observe: observe
+                map: map, front: check, bytes: ByteCursor(again, archive: report.path), observe: observe
             ).run(into: &report)
         }
     }

@@ -70,9 +70,10 @@ struct ManifestCheck: Sendable {
         if manifest.subject?.digest != blob.subject {
             faults.append((blob.digest, "its subject is not the one that the contents list"))
         }
-        for child in manifest.children {
-            parents[child.digest, default: []].append(blob.digest)
+        var seen: Set<Digest> = []
+        for child in manifest.children where seen.insert(child.digest).inserted {
             if let number = map.slotNumbers[child.digest] {
+                parents[child.digest, default: []].append(blob.digest)
                 let size = map.contents.blobs[number].size
                 guard size != child.size else { continue }
                 faults.append((blob.digest, "\(child.digest) has \(size) bytes, the manifest says \(child.size)"))
@@ -83,9 +84,12 @@ struct ManifestCheck: Sendable {
     }
 
     /// The images that a blob is part of, directly or as part of a referrer.
-    func images(of digest: Digest) -> [String] {
-        var seen: Set<Digest> = [digest]
-        var queue = [digest]
+    func images(of digest: Digest) -> [String] { images(of: [digest]) }
+
+    /// The images that any of the blobs is part of.
+    func images(of digests: [Digest]) -> [String] {
+        var seen = Set(digests)
+        var queue = digests
         var found: Set<String> = []
         while let next = queue.popLast() {
             found.formUnion(names[next] ?? [])

@@ -36,19 +36,38 @@ struct ImageNames {
             // A signature or SBOM needs no name: it belongs to what it refers to.
             let isNamed = entry.naming.repository != nil || entry.naming.tag != nil
             if !isNamed, content?.subject != nil { continue }
+            // A layout folder gives it a repository; it is an image of its own only if what it refers to is elsewhere.
+            if entry.naming.tag == nil, let subject = content?.subject, try await manifest(subject) != nil { continue }
             var naming = entry.naming
             naming.repository = naming.repository ?? defaultRepository
             guard let image = naming.image(bare) else {
-                throw ArchiveError.usage(
-                    "\(archive) does not say which repository "
-                        + (naming.tag.map { "'\($0)'" } ?? bare.digest.short) + " belongs to",
-                    advice: "--repository NAME")
+                throw entry.unplaced(in: archive)
             }
             images.append(image)
             if !isNamed, let name = entry.descriptor.annotations[ImageNaming.referenceAnnotation] {
                 notes.append("'\(shown(name, limit: 200))' is no name, so \(bare.digest.short) is kept by digest only")
             }
         }
+    }
+}
+
+extension LayoutIndex.Entry {
+    /// Why an image has no repository, and what to do.
+    ///
+    /// - Parameter place: how messages call the layout.
+    func unplaced(in place: String) -> ArchiveError {
+        let name =
+            descriptor.annotations[ImageNaming.referenceAnnotation]
+            ?? descriptor.annotations[ImageNaming.fullNameAnnotation]
+        if naming.tag == nil, let name {
+            return .usage(
+                "\(place) calls \(descriptor.digest.short) '\(shown(name, limit: 200))', which is not the name of an "
+                    + "image", advice: "--repository NAME, under which it is kept by digest")
+        }
+        return .usage(
+            "\(place) does not say which repository "
+                + (naming.tag.map { "'\($0)'" } ?? descriptor.digest.short) + " belongs to",
+            advice: "--repository NAME")
     }
 }
 

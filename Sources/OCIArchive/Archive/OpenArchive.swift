@@ -87,7 +87,9 @@ private struct OpeningSteps {
         let tar = TarStream(tee, archive: path)
         if let front = try await ArchiveFront.read(tar) {
             try await tee.stopCopying()
-            return try await SequentialArchive(front, tar, file: file, path: path)
+            return try await SequentialArchive(front, tar, file: file, path: path) {
+                try await opening.fileSystem.open(workFile, .temporary)
+            }
         }
         let copy = try await tee.copyRest()
         try await file.close()
@@ -113,7 +115,7 @@ private struct OpeningSteps {
             throw ArchiveError.damaged(
                 "\(path) is cut off: it has \(size) of \(map.size) bytes, \(complete) of \(map.slots.count) blobs are "
                     + "within them",
-                advice: "lifeboat verify \(path) names the images that are complete")
+                advice: "lifeboat verify \(path) says which images are complete")
         }
         guard size == map.size else {
             throw ArchiveError.damaged("\(path) has \(size - map.size) bytes behind its end")

@@ -16,21 +16,26 @@ struct PlanWalk {
     private(set) var configs: [Blob] = []
     private(set) var layers: [Blob] = []
     private(set) var omitted: Set<Digest> = []
-    private var sizes: [Digest: Int64] = [:]
+    private var sizes: [Digest: (size: Int64, image: Digest)] = [:]
+    /// The root of the image that is being visited.
+    private var image = Digest(of: [UInt8]())
     private var seen: Set<Digest> = []
 
     /// Manifests first, of all images: what is a manifest anywhere is one, also where another manifest calls it a layer.
     enum Pass { case manifests, blobs }
 
     mutating func visit(_ graph: ImageGraph, _ pass: Pass, _ read: (Digest) async throws -> Manifest) async throws {
+        image = graph.root.digest
         let included = Set(graph.manifests.map(\.digest))
-        var order: [Manifest] = []
         var visited: Set<Digest> = []
         // Iterative, children before parents, what refers to a manifest after it.
         var stack: [(descriptor: Descriptor, manifest: Manifest?)] = [(graph.root, nil)]
         while let (descriptor, ready) = stack.popLast() {
             if let ready {
-                order.append(ready)
+                switch pass {
+                case .manifests: try add(ready)
+                case .blobs: try addBlobs(of: ready)
+                }
                 let referrers = (graph.referrers[descriptor.digest] ?? []).sorted { $0.digest < $1.digest }
                 stack += referrers.reversed().map { ($0, nil) }
                 continue
@@ -44,12 +49,6 @@ struct PlanWalk {
             stack.append((descriptor, manifest))
             if case .index(let children) = manifest.kind {
                 stack += children.filter(\.mediaType.isManifest).reversed().map { ($0, nil) }
-            }
-        }
-        for manifest in order {
-            switch pass {
-            case .manifests: try add(manifest)
-            case .blobs: try addBlobs(of: manifest)
             }
         }
     }
@@ -87,9 +86,13 @@ struct PlanWalk {
     }
 
     private mutating func isNew(_ descriptor: Descriptor) throws -> Bool {
-        if let size = sizes.updateValue(descriptor.size, forKey: descriptor.digest), size != descriptor.size {
+        if let (size, root) = sizes.updateValue((descriptor.size, image), forKey: descriptor.digest),
+            size != descriptor.size
+        {
             throw ArchiveError.damaged(
-                "\(descriptor.digest) is said to have \(size) and \(descriptor.size) bytes")
+                "the images to be archived contradict each other: \(root.short) gives \(descriptor.digest) \(size) "
+                    + "bytes, \(image.short) \(descriptor.size)",
+                advice: "lifeboat verify the store that they come from, and leave out the one that is wrong")
         }
         return seen.insert(descriptor.digest).inserted
     }

@@ -3,27 +3,29 @@ import OCI
 
 /// An archive of ours that comes in order, from a pipe or out of a filter: one pass, and nothing is kept but manifests.
 public actor SequentialArchive {
-    /// The most bytes of manifests that are kept in memory.
-    public static let manifestMemoryLimit: Int64 = 256 << 20
-
     public nonisolated let path: String
     public nonisolated let id: Digest
     nonisolated let map: ArchiveMap
-    nonisolated let manifests: [Digest: Manifest]
+    nonisolated let manifests: SequentialManifests
     nonisolated let referrers: ReferrerTable
     private let stream: TarStream
     private let file: any File
     private var isUsed = false
 
-    /// - Parameter stream: just behind the front.
-    init(_ front: ArchiveFront, _ stream: TarStream, file: any File, path: String) async throws {
+    /// - Parameters:
+    ///   - stream: just behind the front.
+    ///   - spool: opens a file for manifests that are too large to keep in memory.
+    init(
+        _ front: ArchiveFront, _ stream: TarStream, file: any File, path: String,
+        spool: @Sendable () async throws -> any File
+    ) async throws {
         try front.checkFaults(path)
         map = front.map
         id = front.map.id
         self.path = path
         self.stream = stream
         self.file = file
-        manifests = try await SequentialArchive.readManifests(front.map, stream)
+        manifests = try await SequentialManifests.read(front.map, stream, spool: spool)
         referrers = ReferrerTable { [map] in
             map.contents.blobs.reduce(into: [:]) { table, blob in
                 if let subject = blob.subject { table[subject, default: []].append(blob.descriptor) }
@@ -31,24 +33,7 @@ public actor SequentialArchive {
         }
     }
 
-    private static func readManifests(_ map: ArchiveMap, _ stream: TarStream) async throws -> [Digest: Manifest] {
-        var manifests: [Digest: Manifest] = [:]
-        let size = map.contents.blobs.prefix(map.manifestCount).reduce(0) { $0 + $1.size }
-        guard size <= manifestMemoryLimit else {
-            throw ArchiveError.policy(
-                "the manifests of \(stream.archive) have \(size) bytes, the limit is \(manifestMemoryLimit)",
-                advice: "give the archive as a plain file")
-        }
-        for number in 0..<map.manifestCount {
-            let blob = map.contents.blobs[number]
-            let entry = try await expectEntry(number, map, stream)
-            let bytes = try await stream.content(of: entry, upTo: Manifest.sizeLimit)
-            manifests[blob.digest] = try Manifest(bytes, as: blob.descriptor, from: stream.archive)
-        }
-        return manifests
-    }
-
-    private static func expectEntry(_ number: Int, _ map: ArchiveMap, _ stream: TarStream) async throws -> TarEntry {
+    static func expectEntry(_ number: Int, _ map: ArchiveMap, _ stream: TarStream) async throws -> TarEntry {
         let (slot, blob) = (map.slots[number], map.contents.blobs[number])
         guard let entry = try await stream.nextEntry() else {
             throw ArchiveError.damaged("\(stream.archive) ends before \(blob.name)")
@@ -63,7 +48,10 @@ public actor SequentialArchive {
         return entry
     }
 
-    public func close() async throws { try await file.close() }
+    public func close() async throws {
+        try await manifests.close()
+        try await file.close()
+    }
 }
 
 extension SequentialArchive: SequentialSource {
@@ -110,22 +98,26 @@ struct SequentialRepository: ImageSource {
         switch reference {
         case .tag(let tag): return try images.resolve(tag)
         case .digest(let digest):
-            guard let manifest = archive.manifests[digest] else {
+            guard let descriptor = archive.manifests.descriptor(digest) else {
                 throw ArchiveError(.notFound, "\(name) has no manifest \(digest)")
             }
-            return manifest.descriptor
+            return descriptor
         }
     }
 
-    func manifest(_ descriptor: Descriptor) throws -> Manifest {
-        guard let manifest = archive.manifests[descriptor.digest] else {
+    func manifest(_ descriptor: Descriptor) async throws -> Manifest {
+        guard let manifest = try await archive.manifests.manifest(descriptor) else {
             throw ArchiveError(.notFound, "\(name) has no manifest \(descriptor.digest)")
         }
-        return try Manifest(manifest.bytes, as: descriptor, from: name)
+        return manifest
     }
 
     func referrers(of digest: Digest) async throws -> [Descriptor] {
-        try await archive.referrers.of(digest).compactMap { archive.manifests[$0.digest]?.asReferrer }
+        var referrers: [Descriptor] = []
+        for descriptor in try await archive.referrers.of(digest) {
+            if let manifest = try await archive.manifests.manifest(descriptor) { referrers.append(manifest.asReferrer) }
+        }
+        return referrers
     }
 
     func read<R: Sendable>(

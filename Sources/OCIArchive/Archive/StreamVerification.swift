@@ -22,12 +22,15 @@ struct StreamVerification {
         }
         var manifests = ManifestCheck(map)
         var faults: [(digest: Digest, fault: String)] = []
+        var checked = 0
         do {
             for number in map.slots.indices {
                 faults += try await self.faults(in: number, &manifests, archive: report.path)
+                checked += 1
             }
         } catch {
             add(manifests.faults + faults, manifests, to: &report)
+            report.addDamaged(manifests.images(of: map.contents.blobs[checked...].map(\.digest)))
             throw error
         }
         add(manifests.faults + faults, manifests, to: &report)
@@ -53,7 +56,7 @@ struct StreamVerification {
         var faults: [String] = []
         if try await !bytes.equal(map.header(number)) { faults.append("its header is not what it should be") }
         var digester = Digester(blob.digest.algorithm)
-        var manifest: ByteBuffer? = blob.role == .manifest && blob.size <= Manifest.sizeLimit ? ByteBuffer() : nil
+        var manifest: ByteBuffer? = blob.role == .manifest ? ByteBuffer() : nil
         try await bytes.forEachChunk(blob.size) { chunk in
             digester.update(chunk)
             manifest?.writeImmutableBuffer(chunk)

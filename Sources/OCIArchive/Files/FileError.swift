@@ -34,5 +34,6 @@ public struct FileError: Failure {
     }
 
     public var isExists: Bool { code == EEXIST }
+    public var isNotEmpty: Bool { code == ENOTEMPTY || code == EEXIST }
     public var isNotFound: Bool { code == ENOENT || code == ENOTDIR }
 }

@@ -29,15 +29,17 @@ final class FilterDecoder: ByteStream {
         _ format: ArchiveFormat, _ file: any File, after head: ByteBuffer? = nil, isPipe: Bool,
         limits: DecodingLimits = DecodingLimits(), threads: NIOThreadPool = .singleton
     ) {
-        name = file.path
+        name = shown(file.path, limit: 1000)
         self.limits = limits
         self.threads = threads
         progress = Mutex(0)
         let input = DecoderInput(file, head: head, isPipe: isPipe)
         state =
-            format == .xz
-            ? Mutex(XZDecoderState(input, memory: limits.memory))
-            : Mutex(LibarchiveDecoderState(input, filter: format))
+            switch format {
+            case .gzip: Mutex(GzipDecoderState(input))
+            case .xz: Mutex(XZDecoderState(input, memory: limits.memory))
+            case .zstd, .plain: Mutex(ZstdDecoderState(input))
+            }
     }
 
     func next() async throws -> ByteBuffer? {
@@ -100,5 +102,10 @@ final class DecoderInput {
 }
 
 func damagedFilter(_ file: any File, _ reason: String) -> ArchiveError {
-    .damaged("\(file.path) is damaged: \(reason)")
+    .damaged("\(shown(file.path, limit: 1000)) is damaged: \(reason)")
+}
+
+/// - Parameter archive: how messages call it.
+func compressedTwice(_ archive: String) -> ArchiveError {
+    .policy("\(archive) is compressed more than once", advice: "decompress it once, and give what comes out")
 }

@@ -64,12 +64,14 @@ final class XZDecoderState: DecoderState {
     private func fault(_ result: lzma_ret) -> ArchiveError {
         switch result {
         case LZMA_MEMLIMIT_ERROR:
-            .policy("\(input.file.path) needs more than \(memory) bytes of memory to decompress")
+            .policy("\(shown(input.file.path, limit: 1000)) needs more than \(memory) bytes of memory to decompress")
         case LZMA_BUF_ERROR: damagedFilter(input.file, "xz: it is cut off")
         case LZMA_FORMAT_ERROR: damagedFilter(input.file, "xz: something that is no xz stream stands in it")
         case LZMA_DATA_ERROR: damagedFilter(input.file, "xz: the compressed bytes are wrong")
-        case LZMA_UNSUPPORTED_CHECK: .policy("\(input.file.path) has a checksum that this liblzma does not know")
-        case LZMA_MEM_ERROR: ArchiveError(.local, "cannot decompress \(input.file.path): out of memory")
+        case LZMA_UNSUPPORTED_CHECK:
+            .policy("\(shown(input.file.path, limit: 1000)) has a checksum that this liblzma does not know")
+        case LZMA_MEM_ERROR:
+            ArchiveError(.local, "cannot decompress \(shown(input.file.path, limit: 1000)): out of memory")
         default: damagedFilter(input.file, "xz: liblzma says \(result.rawValue)")
         }
     }

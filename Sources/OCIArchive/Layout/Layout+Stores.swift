@@ -1,7 +1,7 @@
 import OCI
 
 extension Layout: ImageCatalog, TargetStore {
-    public var name: String { path }
+    public var name: String { shown(path, limit: 1000) }
 
     public func repositories() async throws -> [RepositoryName] {
         let index = try await placed()
@@ -9,7 +9,9 @@ extension Layout: ImageCatalog, TargetStore {
     }
 
     public func images() async throws -> [NamedImage] {
-        let images = try await placed().repositories.flatMap { name, repository in
+        let index = try await placed()
+        let referrers = try await untaggedReferrers(index)
+        let images = try index.repositories.flatMap { name, repository in
             let tagged = try repository.tags.flatMap { tag, entries in
                 try entries.map { entry in
                     if entries.contains(where: {
@@ -20,7 +22,8 @@ extension Layout: ImageCatalog, TargetStore {
                     return entry
                 }
             }
-            return (tagged + repository.untagged.values).map {
+            let untagged = repository.untagged.values.filter { !referrers.contains($0.descriptor.digest) }
+            return (tagged + untagged).map {
                 NamedImage(
                     registry: $0.naming.registry, repository: name, tag: $0.naming.tag, descriptor: $0.descriptor)
             }
@@ -40,11 +43,7 @@ extension Layout: ImageCatalog, TargetStore {
         for entry in index.unplaced {
             // A signature or SBOM needs no name: it belongs to what it refers to.
             if entry.naming.tag == nil, try await folder.readableManifest(entry.descriptor)?.subject != nil { continue }
-            let example =
-                entry.naming.tag.map { "the tag \($0) alone" } ?? "no name for \(entry.descriptor.digest.short)"
-            throw ArchiveError(
-                .usage, "\(shown(path)) does not say to which repository its images belong: it has \(example)",
-                advice: "give the repository that they belong to")
+            throw entry.unplaced(in: shown(path, limit: 1000))
         }
         return index
     }

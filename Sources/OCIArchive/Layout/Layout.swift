@@ -79,9 +79,10 @@ extension Layout {
         return Layout(folder, catalog: catalog, registry: registry)
     }
 
-    /// Makes everything that was pushed so far visible and durable.
+    /// Makes everything that was pushed so far visible and durable, and leaves nothing else in the folder.
     public func flush() async throws {
         try await catalog.flush()
+        try await folder.tidy()
     }
 
     private static func checkMarker(of folder: LayoutFolder) async throws {

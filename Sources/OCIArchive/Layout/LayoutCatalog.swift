@@ -41,6 +41,12 @@ actor LayoutCatalog {
         return index
     }
 
+    /// All that the list names, and the count of the state that it is of.
+    func roots() async throws -> ([Descriptor], generation: Int) {
+        let entries = try await current().entries
+        return (entries.map(\.descriptor), generation)
+    }
+
     /// Changes the list: durably, or, while gathering, with the next write.
     func change(_ changes: [LayoutIndex.Change]) async throws {
         if stamp == nil, written == 0 { try await refresh() }
@@ -95,23 +101,15 @@ actor LayoutCatalog {
     }
 
     private func lockFolder() async throws -> any File {
-        let lock = try await folder.files.open(folder.workPath + "/lock", .readWrite)
         var waited = Duration.zero
-        do {
-            while try await !lock.lock() {
-                guard waited < Self.lockPatience else {
-                    throw ArchiveError(
-                        .locked, "another process is writing \(shown(folder.indexPath))",
-                        advice: "wait until it has ended, and run it again")
-                }
-                try await folder.surroundings.sleep(for: Self.lockInterval)
-                waited += Self.lockInterval
-            }
-        } catch {
-            await afterFailure { try await lock.close() }
-            throw error
+        while waited < Self.lockPatience {
+            if let lock = try await folder.openWorkFile(folder.lockPath, .readWrite) { return lock }
+            try await folder.surroundings.sleep(for: Self.lockInterval)
+            waited += Self.lockInterval
         }
-        return lock
+        throw ArchiveError(
+            .locked, "another process is writing \(shown(folder.indexPath))",
+            advice: "wait until it has ended, and run it again")
     }
 
     private func refresh() async throws {
@@ -129,7 +127,9 @@ actor LayoutCatalog {
 
     private func load() async throws {
         guard let (bytes, status) = try await folder.read(folder.indexPath, upTo: LayoutIndex.sizeLimit) else {
-            if isWritable, try await folder.status(folder.markerPath) == nil { return }
+            // While we write the first list, the marker is there a moment before it.
+            if isWritable, writing != nil { return }
+            if isWritable, try await folder.status(folder.markerPath) == nil || writing != nil { return }
             throw ArchiveError(
                 .damaged, "\(shown(folder.path)) has no index.json",
                 advice: "the folder is an incomplete OCI layout; write it again, or restore it from elsewhere")

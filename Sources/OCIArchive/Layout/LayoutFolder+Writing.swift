@@ -4,19 +4,49 @@ import OCI
 extension LayoutFolder {
     /// From this size on the space is reserved before the first byte comes, so that a full disk is known at once.
     private static let reservedSize: Int64 = 1 << 20
-    /// A work file that nobody has locked is litter of a dead process once it is this old.
-    private static let litterAge: Int64 = 5_000_000_000
+    /// Tries to open a work file that a process which tidies up removes at the same moment.
+    private static let workFileTries = 8
 
-    /// Creates the folders that writing needs.
+    /// Creates the folders that writing needs; other algorithms than sha256 get theirs with their first blob.
     func prepare() async throws {
-        for folder in Digest.Algorithm.allCases.map(folder(of:)) + [workPath] { try await files.createFolder(folder) }
+        for folder in [folder(of: .sha256), workPath] { try await files.createFolder(folder) }
         try await checkFolders()
+    }
+
+    /// Opens a file of the work folder and locks it; nil if another process holds the lock.
+    ///
+    /// Whoever tidies up may remove the folder, or a file between its open and its lock: then another one is made.
+    func openWorkFile(_ path: String, _ mode: OpenMode) async throws -> (any File)? {
+        for attempt in 1...Self.workFileTries {
+            let file: any File
+            do {
+                file = try await files.open(path, mode)
+            } catch let error as FileError where error.isNotFound && attempt < Self.workFileTries {
+                try await files.createFolder(workPath)
+                continue
+            }
+            do {
+                let isOurs = try await file.lock()
+                let named = try await files.status(path, followLinks: false)
+                let opened = try await file.status()
+                if isOurs, let named, named.inode == opened.inode, named.device == opened.device { return file }
+                try await file.close()
+                guard named == nil, attempt < Self.workFileTries else { return nil }
+            } catch {
+                await afterFailure { try await file.close() }
+                throw error
+            }
+        }
+        return nil
     }
 
     /// Stores a blob under its digest; a file that is there already is replaced by one that is right.
     func store(_ content: Content) async throws {
         guard content.prefix.count == 0 else {
             throw ArchiveError(.internal, "blob \(content.descriptor.digest) was not sent from its first byte")
+        }
+        if content.descriptor.digest.algorithm != .sha256 {
+            try await files.createFolder(folder(of: content.descriptor.digest.algorithm))
         }
         let partial = try await LayoutPartial.create("blob", in: self)
         do {
@@ -52,19 +82,48 @@ extension LayoutFolder {
 
     /// Makes the names of all blobs durable: before a list says that they are there.
     func syncBlobs() async throws {
-        for algorithm in Digest.Algorithm.allCases { try await files.syncFolder(folder(of: algorithm)) }
+        for algorithm in Digest.Algorithm.allCases {
+            guard try await files.status(folder(of: algorithm), followLinks: false) != nil else { continue }
+            try await files.syncFolder(folder(of: algorithm))
+        }
     }
 
-    /// Removes what dead processes left unfinished.
+    /// Removes what dead processes left unfinished: the files that nobody has locked.
     func sweep() async throws {
-        for name in try await files.list(workPath) where name != "lock" {
+        for name in try await files.list(workPath) where name != Self.lockName {
             let path = workPath + "/" + name
-            guard let status = try await files.status(path, followLinks: false), status.kind == .file,
-                surroundings.now() * 1_000_000 - status.modified > LayoutFolder.litterAge
-            else { continue }
-            let file = try await files.open(path, .readWrite)
-            try await closing(file) {
-                if try await file.lock() { try await files.remove(path) }
+            guard let status = try await files.status(path, followLinks: false), status.kind == .file else { continue }
+            try await removeUnlocked(path)
+        }
+    }
+
+    /// Removes the lock and the work folder, unless somebody is at work there.
+    func tidy() async throws {
+        guard try await files.status(workPath, followLinks: false) != nil else { return }
+        try await sweep()
+        guard try await files.list(workPath).allSatisfy({ $0 == Self.lockName }) else { return }
+        try await removeUnlocked(lockPath)
+        do {
+            try await files.remove(workPath)
+        } catch let error as FileError where error.isNotFound || error.isNotEmpty {
+            // Another process begins or ends at this moment.
+        }
+    }
+
+    private func removeUnlocked(_ path: String) async throws {
+        let file: any File
+        do {
+            guard try await files.status(path, followLinks: false) != nil else { return }
+            file = try await files.open(path, .read)
+        } catch let error as FileError where error.isNotFound {
+            return
+        }
+        try await closing(file) {
+            guard try await file.lock() else { return }
+            do {
+                try await files.remove(path)
+            } catch let error as FileError where error.isNotFound {
+                // Its owner was about to.
             }
         }
     }

@@ -15,6 +15,9 @@ struct LayoutFolder: Sendable {
     /// Everything that is not complete lives here, and the lock.
     var workPath: String { path + "/lifeboat-tmp" }
 
+    static let lockName = "lock"
+    var lockPath: String { workPath + "/" + LayoutFolder.lockName }
+
     func folder(of algorithm: Digest.Algorithm) -> String { "\(path)/blobs/\(algorithm.rawValue)" }
     func path(of digest: Digest) -> String { folder(of: digest.algorithm) + "/" + digest.hex }
 
@@ -85,7 +88,7 @@ extension LayoutFolder {
                     .damaged, "blob \(blob.digest) in \(shown(path)) has \(status.size) bytes, want \(blob.size)")
             }
             return try await body(
-                Content(blob, from: path, after: prefix) { send in
+                Content(blob, from: shown(path, limit: 1000), after: prefix) { send in
                     try await self.send(file, in: (prefix?.count ?? 0)..<max(blob.size, prefix?.count ?? 0), send)
                 })
         }

@@ -132,7 +132,8 @@ extension LayoutIndex {
             let digest = entry.descriptor.digest
             if let size = sizes.updateValue(entry.descriptor.size, forKey: digest), size != entry.descriptor.size {
                 throw ArchiveError(
-                    .damaged, "\(place): \(digest) is said to have \(size) and \(entry.descriptor.size) bytes")
+                    .damaged, "\(place) gives \(digest) both \(size) and \(entry.descriptor.size) bytes",
+                    advice: "write the layout again from where it came: one of the two entries is wrong")
             }
             add(entry, defaultRepository: defaultRepository)
         }

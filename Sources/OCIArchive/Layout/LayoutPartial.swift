@@ -7,20 +7,18 @@ struct LayoutPartial: Sendable {
     private let path: String
     private let folder: LayoutFolder
 
+    /// Names that are tried, since a process that tidies up may take one before it is locked.
+    private static let tries = 8
+
     /// Starts a file that no other process touches: it is locked as long as it is open.
     static func create(_ role: String, in folder: LayoutFolder) async throws -> LayoutPartial {
-        let path = "\(folder.workPath)/\(role)-\(folder.surroundings.id())"
-        let file = try await folder.files.open(path, .createNew)
-        let partial = LayoutPartial(file: file, path: path, folder: folder)
-        do {
-            guard try await file.lock() else {
-                throw ArchiveError(.locked, "\(shown(path)) was taken by another process")
+        for _ in 1...tries {
+            let path = "\(folder.workPath)/\(role)-\(folder.surroundings.id())"
+            if let file = try await folder.openWorkFile(path, .createNew) {
+                return LayoutPartial(file: file, path: path, folder: folder)
             }
-        } catch {
-            await partial.discard()
-            throw error
         }
-        return partial
+        throw ArchiveError(.locked, "another process takes every new file in \(shown(folder.workPath, limit: 1000))")
     }
 
     /// Makes the bytes durable and gives them their name; the folder's own sync is the caller's.

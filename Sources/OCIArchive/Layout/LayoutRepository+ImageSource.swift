@@ -8,7 +8,7 @@ extension LayoutRepository: ImageSource {
             case .tag(let tag): try await listed(tag)
             case .digest(let digest): try await stored(digest)?.descriptor
             }
-        guard let found else { throw ArchiveError(.notFound, "\(shown(name)) has no manifest \(reference)") }
+        guard let found else { throw ArchiveError(.notFound, "\(name) has no manifest \(reference)") }
         return found
     }
 
@@ -24,7 +24,7 @@ extension LayoutRepository: ImageSource {
                     + "the limit is \(Manifest.sizeLimit)")
         }
         let bytes = try await folder.read(descriptor, after: nil) { try await $0.collect(upTo: Manifest.sizeLimit) }
-        return try Manifest(bytes, as: descriptor, from: layout.path)
+        return try Manifest(bytes, as: descriptor, from: shown(layout.path, limit: 1000))
     }
 
     func referrers(of digest: Digest) async throws -> [Descriptor] {

@@ -42,12 +42,13 @@ extension LayoutRepository: UploadTarget {
             try await session.partial.file.truncate(size)
             let got = try await received(session, algorithm: digest.algorithm)
             guard got == digest else {
-                throw ArchiveError(.damaged, "an upload to \(shown(name)) has digest \(got), want \(digest)")
+                throw ArchiveError(.damaged, "an upload to \(name) has digest \(got), want \(digest)")
             }
         } catch {
             await session.partial.discard()
             throw error
         }
+        if digest.algorithm != .sha256 { try await folder.files.createFolder(folder.folder(of: digest.algorithm)) }
         try await session.partial.commit(as: folder.path(of: digest))
         try await folder.files.syncFolder(folder.folder(of: digest.algorithm))
         return Descriptor(mediaType: .octetStream, digest: digest, size: size)

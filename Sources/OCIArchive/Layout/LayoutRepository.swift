@@ -11,7 +11,7 @@ struct LayoutRepository: Sendable {
         self.repository = repository
     }
 
-    var name: String { "\(layout.path) (\(repository))" }
+    var name: String { "\(shown(layout.path, limit: 1000)) (\(repository))" }
     var folder: LayoutFolder { layout.folder }
 
     /// What the list says of a tag.
@@ -34,7 +34,8 @@ struct LayoutRepository: Sendable {
             throw ArchiveError(.damaged, "manifest \(digest) in \(shown(layout.path)) is damaged: its bytes are \(got)")
         }
         do {
-            return try Manifest(bytes, mediaType: nil, algorithm: digest.algorithm, from: layout.path)
+            return try Manifest(
+                bytes, mediaType: nil, algorithm: digest.algorithm, from: shown(layout.path, limit: 1000))
         } catch {
             // A layer or a config: here a manifest was asked for, so there is none.
             return nil

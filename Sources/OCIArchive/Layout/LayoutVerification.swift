@@ -123,7 +123,7 @@ private struct VerificationWalk {
                     let (bytes, _) = try await folder.read(
                         folder.path(of: descriptor.digest), upTo: Manifest.sizeLimit)
                 else { continue }
-                manifest = try Manifest(bytes, as: descriptor, from: folder.path)
+                manifest = try Manifest(bytes, as: descriptor, from: shown(folder.path, limit: 1000))
             } catch let error as any Failure where error.kind == .damaged || error.kind == .policy {
                 add(.damaged, error.description, descriptor.digest, image: name)
                 continue

@@ -18,10 +18,7 @@ struct TarFields {
     /// - Parameter bytes: one block.
     init(_ bytes: ByteBuffer, fault: (String) -> ArchiveError) throws {
         let block = Array(bytes.readableBytesView)
-        let sum = block.reduce(0) { $0 + Int64($1) } - block[148..<156].reduce(0) { $0 + Int64($1) } + 8 * 32
-        guard let checksum = TarFields.octal(block[148..<156]), checksum == sum else {
-            throw fault("the checksum of a header is wrong")
-        }
+        guard TarFields.hasChecksum(block) else { throw fault("the checksum of a header is wrong") }
         type = block[156]
         guard let size = TarFields.number(block[124..<136]) else {
             throw fault("the size of an entry is no number from 0 to 2^63-1")
@@ -35,6 +32,12 @@ struct TarFields {
         default:
             throw fault("a header has the unknown magic '\(shown(String(decoding: block[257..<265], as: UTF8.self)))'")
         }
+    }
+
+    /// Whether a block holds the sum of its bytes, as every header does.
+    static func hasChecksum(_ block: [UInt8]) -> Bool {
+        let sum = block.reduce(0) { $0 + Int64($1) } - block[148..<156].reduce(0) { $0 + Int64($1) } + 8 * 32
+        return octal(block[148..<156]) == sum
     }
 
     func name(fault: (String) -> ArchiveError) throws -> String {

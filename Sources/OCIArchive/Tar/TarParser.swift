@@ -38,6 +38,7 @@ public struct TarParser: Sendable {
     /// - Throws: `ArchiveError` `.damaged` for anything that is not plain, `.policy` beyond a limit.
     public mutating func take(_ bytes: ByteBuffer) throws -> TarEntry? {
         let offset = wanted.offset
+        if offset == 0 { try TarStart(archive: archive).check(bytes) }
         guard bytes.readableBytes == wanted.count else {
             throw fault(bytes.readableBytes == 0 ? "it ends here without an end" : "it is cut off here", offset)
         }

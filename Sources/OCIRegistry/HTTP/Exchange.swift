@@ -34,14 +34,14 @@ final class Exchange: Sendable {
 
     private let state: Mutex<State>
     private let loop: any EventLoop
-    private let bandwidth: Pace?
+    private let bandwidth: RateLimit?
     private let explain: @Sendable (any Error) -> any Error
 
     /// - Parameters:
     ///   - bandwidth: what all exchanges with the registry share; nil for no limit.
     ///   - explain: makes an error of the HTTP library one that a user can read.
     init(
-        hasBody: Bool, on loop: any EventLoop, bandwidth: Pace? = nil,
+        hasBody: Bool, on loop: any EventLoop, bandwidth: RateLimit? = nil,
         explain: @escaping @Sendable (any Error) -> any Error
     ) {
         self.bandwidth = bandwidth

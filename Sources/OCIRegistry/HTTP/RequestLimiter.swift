@@ -48,6 +48,9 @@ final class RequestLimiter: Sendable {
         return try await body()
     }
 
+    /// Free places that nobody waits for.
+    var spare: Int { state.withLock { $0.waiters.isEmpty ? $0.free : 0 } }
+
     private func enter(_ use: Use) async throws {
         let id = state.withLock { state in
             state.next += 1

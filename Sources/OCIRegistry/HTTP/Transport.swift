@@ -18,8 +18,8 @@ final class Transport: Sendable {
     private let group: any EventLoopGroup
     private let limiter: RequestLimiter
     /// Nil, and nothing is done for it, where there is no such limit.
-    private let requestPace: Pace?
-    private let bandwidth: Pace?
+    private let requestLimit: RateLimit?
+    private let bandwidth: RateLimit?
     private let counts = Mutex<[RequestKind: Int]>([:])
 
     init(_ registry: WebAddress, options: RegistryOptions, surroundings: Surroundings) throws(RegistryError) {
@@ -28,8 +28,8 @@ final class Transport: Sendable {
         self.surroundings = surroundings
         group = options.eventLoopGroup ?? Transport.sharedLoop
         limiter = RequestLimiter(limit: options.connections)
-        requestPace = Pace(requestsPerSecond: options.requestsPerSecond, surroundings: surroundings)
-        bandwidth = Pace(bytesPerSecond: options.bytesPerSecond, surroundings: surroundings)
+        requestLimit = RateLimit(requestsPerSecond: options.requestsPerSecond, surroundings: surroundings)
+        bandwidth = RateLimit(bytesPerSecond: options.bytesPerSecond, surroundings: surroundings)
         endpoint = try Endpoint(registry, options: options, group: group)
     }
 
@@ -62,7 +62,7 @@ final class Transport: Sendable {
     }
 
     private func perform<R>(_ call: Call, _ body: (Exchange) async throws -> R) async throws -> R {
-        try await requestPace?.take(1)
+        try await requestLimit?.take(1)
         let connection = try await endpoint.connection()
         let exchange = Exchange(hasBody: call.hasBody, on: group.any(), bandwidth: bandwidth) {
             [registry, endpoint] error in
@@ -107,6 +107,9 @@ final class Transport: Sendable {
             throw RegistryError.protocolViolation("\(call.address) is not a URL that can be asked for")
         }
     }
+
+    /// How many requests more could be under way now.
+    var spare: Int { limiter.spare }
 
     func requestCounts() -> [RequestKind: Int] { counts.withLock { $0 } }
 }

@@ -3,27 +3,50 @@ import NIOHTTP1
 import OCI
 
 /// The bytes of a blob, read on over passing faults: what has come is not asked for again.
+///
+/// It begins with one connection. Where that is slow, more of them read parts of it (`BlobDownload+Parts.swift`).
 struct BlobDownload: Sendable {
     let repository: RemoteRepository
     let blob: Descriptor
 
     /// What `send` throws is not ours to deal with, whatever kind of error it is.
-    private struct Rejected: Error { let cause: any Error }
+    struct Rejected: Error { let cause: any Error }
 
     /// An answer that was no use because of what it says of its range; the next one is asked for without.
-    private struct WrongRange: Error { let reason: String }
+    struct WrongRange: Error { let reason: String }
+
+    /// How a request for all that is left has ended.
+    private enum End {
+        case complete
+        /// It was given up, since the connection is slow; the rate is that of all connections to the registry.
+        case slow(BlobPart.Source, rate: Double)
+    }
 
     /// - Parameter start: the first byte to send.
     func run(from start: Int64, _ send: (ByteBuffer) async throws -> Void) async throws {
         var offset = start
         var attempt = 1
         var asksForRange = true
+        var pace = Pace(policy)
+        // What is read a second time may have come damaged because of its parts (R8).
+        let mayDivide = registry.withMemory { [blob] in !$0.divided.contains(blob.digest) }
         guard offset < blob.size || blob.size == 0 else { return }
         while true {
             let before = offset
             do {
-                try await exchange(&offset, asksForRange: asksForRange, send)
-                return
+                switch try await exchange(
+                    &offset, asksForRange: asksForRange, &pace, mayDivide: mayDivide && asksForRange, send)
+                {
+                case .complete: return
+                case .slow(let source, let rate):
+                    let end = try await runInParts(&offset, of: source, rate: rate, send)
+                    if case .refused = end { registry.withMemory { $0.sendsParts = false } }
+                    guard offset < blob.size else {
+                        registry.withMemory { [blob] in _ = $0.divided.insert(blob.digest) }
+                        return
+                    }
+                    pace.retreat()
+                }
             } catch let rejected as Rejected {
                 throw rejected.cause
             } catch let wrong as WrongRange {
@@ -39,17 +62,27 @@ struct BlobDownload: Sendable {
         }
     }
 
-    private var what: String { "blob \(blob.digest)" }
+    var what: String { "blob \(blob.digest)" }
+    var address: WebAddress { repository.address("blobs/\(blob.digest)") }
+    var policy: RangePolicy { registry.options.ranges }
+    private var registry: Registry { repository.registry }
 
     private func exchange(
-        _ offset: inout Int64, asksForRange: Bool, _ send: (ByteBuffer) async throws -> Void
-    ) async throws {
-        var request = Request(
-            .blob, .GET, repository.address("blobs/\(blob.digest)"), access: repository.pull, what: what)
+        _ offset: inout Int64, asksForRange: Bool, _ pace: inout Pace, mayDivide: Bool,
+        _ send: (ByteBuffer) async throws -> Void
+    ) async throws -> End {
+        var request = Request(.blob, .GET, address, access: repository.pull, what: what)
         if offset > 0, asksForRange { request.headers.add(name: "Range", value: "bytes=\(offset)-") }
-        try await repository.registry.exchange(request) { exchange, head, address in
+        return try await registry.exchange(request) { exchange, head, address in
             var unwanted = try await bytesToSkip(exchange, head, address, wanted: offset)
-            while var chunk = try await exchange.chunk() {
+            pace.restart(received: registry.received, at: registry.uptime())
+            while true {
+                let asked = registry.uptime()
+                guard var chunk = try await exchange.chunk() else { break }
+                let now = registry.uptime()
+                registry.noteReceived(chunk.readableBytes)
+                let slowRate = pace.slowRate(
+                    after: chunk.readableBytes, waiting: now - asked, received: registry.received, at: now)
                 if unwanted > 0 {
                     let skipped = min(Int64(chunk.readableBytes), unwanted)
                     chunk.moveReaderIndex(forwardBy: Int(skipped))
@@ -58,9 +91,25 @@ struct BlobDownload: Sendable {
                 guard chunk.readableBytes > 0 else { continue }
                 do { try await send(chunk) } catch { throw Rejected(cause: error) }
                 offset += Int64(chunk.readableBytes)
+                if let slowRate, mayDivide, canDivide(head, at: offset) {
+                    return .slow(BlobPart.Source(address: address, tag: strongTag(head)), rate: slowRate)
+                }
             }
             try checkEnd(head, at: offset)
+            return .complete
         }
+    }
+
+    /// Whether what is left is worth parts, and there is no sign that the registry sends none.
+    private func canDivide(_ head: HTTPResponseHead, at offset: Int64) -> Bool {
+        policy.connections > 1 && blob.size - offset >= policy.leastLeft
+            && !head.headers.contains(name: "Content-Encoding") && head.headers.first(name: "Accept-Ranges") != "none"
+            && registry.transport.spare > BlobDownload.spare && registry.withMemory { $0.sendsParts }
+    }
+
+    /// An entity tag by which equal bytes are known (RFC 9110, section 8.8.1); nil where there is none.
+    private func strongTag(_ head: HTTPResponseHead) -> String? {
+        head.headers.first(name: "ETag").flatMap { $0.hasPrefix("\"") && $0.hasSuffix("\"") ? $0 : nil }
     }
 
     /// How many bytes of the answer come before the first that is wanted.
@@ -109,7 +158,7 @@ struct BlobDownload: Sendable {
         head.headers.first(name: "Content-Length").flatMap { Int64($0) }
     }
 
-    private func refusal(_ head: HTTPResponseHead, _ body: ByteBuffer, _ address: WebAddress) -> RegistryError {
+    func refusal(_ head: HTTPResponseHead, _ body: ByteBuffer, _ address: WebAddress) -> RegistryError {
         let answer = Answer(status: Int(head.status.code), headers: head.headers, body: body, address: address)
         // A signed address of a storage host runs out; the registry gives a new one (R26).
         if !address.hasSameOrigin(as: repository.registry.root), [400, 401, 403, 410].contains(answer.status) {

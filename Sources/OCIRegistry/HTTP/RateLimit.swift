@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// Whoever takes more than there is runs into debt and waits until it is paid, so that large takes need no splitting
 /// and the rate holds on average. A burst of `burst` units is free after a pause.
-final class Pace: Sendable {
+final class RateLimit: Sendable {
     private struct State {
         var left: Double
         /// Milliseconds, by the wall clock.
@@ -41,7 +41,7 @@ final class Pace: Sendable {
     }
 }
 
-extension Pace {
+extension RateLimit {
     /// The pace of requests: a tenth of a second's worth at once, one at least.
     convenience init?(requestsPerSecond rate: Double?, surroundings: Surroundings) {
         guard let rate, rate > 0 else { return nil }

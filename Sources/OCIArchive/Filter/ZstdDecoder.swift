@@ -2,19 +2,17 @@ import CArchive
 import NIOCore
 import OCI
 
-/// gzip and zstd by libarchive: one named filter and the "raw" format, nothing that it would guess.
-final class LibarchiveDecoderState: DecoderState {
+/// zstd by libarchive: one named filter and the "raw" format, nothing that it would guess.
+final class ZstdDecoderState: DecoderState {
     private let input: DecoderInput
-    private let filter: ArchiveFormat
     private var archive: OpaquePointer?
     /// What libarchive reads from: the memory stays in place until it asks for more.
     private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: DecoderInput.chunkSize, alignment: 16)
     private var failure: (any Error)?
     private var isAtEnd = false
 
-    init(_ input: DecoderInput, filter: ArchiveFormat) {
+    init(_ input: DecoderInput) {
         self.input = input
-        self.filter = filter
     }
 
     deinit {
@@ -50,24 +48,24 @@ final class LibarchiveDecoderState: DecoderState {
             throw ArchiveError(.local, "cannot start decompression: out of memory")
         }
         self.archive = archive
-        let supported =
-            filter == .gzip ? archive_read_support_filter_gzip(archive) : archive_read_support_filter_zstd(archive)
-        guard supported == ARCHIVE_OK, archive_read_support_format_raw(archive) == ARCHIVE_OK else {
-            throw ArchiveError(.local, "this libarchive does not read \(filter.rawValue)")
-        }
+        guard archive_read_support_filter_zstd(archive) == ARCHIVE_OK,
+            archive_read_support_format_raw(archive) == ARCHIVE_OK
+        else { throw ArchiveError(.local, "this libarchive does not read zstd") }
         let context = Unmanaged.passUnretained(self).toOpaque()
         let opened = archive_read_open(
             archive, context, nil,
             { _, context, buffer in
                 guard let context, let buffer else { return -1 }
-                return Unmanaged<LibarchiveDecoderState>.fromOpaque(context).takeUnretainedValue().feed(buffer)
+                return Unmanaged<ZstdDecoderState>.fromOpaque(context).takeUnretainedValue().feed(buffer)
             }, nil)
         guard opened == ARCHIVE_OK else { throw fault(archive) }
         var entry: OpaquePointer?
         guard archive_read_next_header(archive, &entry) == ARCHIVE_OK else { throw fault(archive) }
         // The filter and the file itself: a third one is a filter within the filter.
-        guard archive_filter_count(archive) == 2 else {
-            throw ArchiveError.policy("\(input.file.path) is compressed more than once")
+        switch archive_filter_count(archive) {
+        case 2: break
+        case 1: throw damagedFilter(input.file, "zstd: its first frame is cut off or changed")
+        default: throw compressedTwice(shown(input.file.path, limit: 1000))
         }
         return archive
     }
@@ -87,10 +85,10 @@ final class LibarchiveDecoderState: DecoderState {
     }
 
     private func fault(_ archive: OpaquePointer) -> any Error {
-        failure ?? damagedFilter(input.file, "\(filter.rawValue): \(libarchiveMessage(archive))")
+        failure ?? damagedFilter(input.file, "zstd: \(libarchiveMessage(archive))")
     }
 
-    /// libarchive stops reading gzip at the first thing that is no member and calls that the end.
+    /// libarchive stops reading at the first thing that is no frame and may call that the end.
     private func checkEnd(_ archive: OpaquePointer) throws {
         let used = archive_filter_bytes(archive, -1)
         let rest = try input.next()
