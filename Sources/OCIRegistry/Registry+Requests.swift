@@ -151,7 +151,7 @@ extension Registry {
         let place = name + (repository.map { "/\($0)" } ?? "")
         let said = answer.said.map { ": \($0)" } ?? ""
         let status = answer.status
-        if Answer.isFault(status) { return answer.fault(on: what, at: place, now: surroundings.now()) }
+        if answer.mayPass { return answer.fault(on: what, at: place, now: surroundings.now()) }
         switch status {
         case 200..<300 where answer.isHTML:
             return .protocolViolation(

@@ -13,10 +13,12 @@ public struct RegistryError: Failure {
     let isTransient: Bool
     /// How long the registry asks to wait before that.
     let retryAfter: Duration?
+    /// Whether a whole wait for an answer has passed without one, so that more tries take long.
+    let isSilence: Bool
 
     init(
         _ kind: FailureKind, _ description: String, advice: String? = nil, status: Int? = nil,
-        isTransient: Bool = false, retryAfter: Duration? = nil
+        isTransient: Bool = false, retryAfter: Duration? = nil, isSilence: Bool = false
     ) {
         self.kind = kind
         self.description = description
@@ -24,6 +26,7 @@ public struct RegistryError: Failure {
         self.status = status
         self.isTransient = isTransient
         self.retryAfter = retryAfter
+        self.isSilence = isSilence
     }
 
     static func transient(_ description: String, advice: String? = nil, status: Int? = nil, retryAfter: Duration? = nil)
@@ -31,6 +34,13 @@ public struct RegistryError: Failure {
     {
         RegistryError(
             .unavailable, description, advice: advice, status: status, isTransient: true, retryAfter: retryAfter)
+    }
+
+    /// The other side has taken the request, or the connection, and says nothing.
+    static func silence(_ description: String) -> RegistryError {
+        RegistryError(
+            .unavailable, description, advice: "check that it is a registry and not overloaded", isTransient: true,
+            isSilence: true)
     }
 
     static func protocolViolation(_ description: String, advice: String? = nil) -> RegistryError {

@@ -16,8 +16,10 @@ public struct RegistryOptions: Sendable {
     public var retry = RetryPolicy()
     /// The longest wait for a TCP connection and its TLS handshake.
     public var connectTimeout = Duration.seconds(10)
-    /// The longest wait for the head of an answer, once the request is sent.
-    public var headerTimeout = Duration.seconds(60)
+    /// The longest wait for the head of an answer to a request that reads, once it is sent.
+    public var headerTimeout = Duration.seconds(30)
+    /// The same for a request that changes something.
+    public var writeTimeout = Duration.seconds(60)
     /// The longest wait for the answer to a finished upload: the registry may read all of it once more.
     public var commitTimeout = Duration.seconds(300)
     /// A body that makes less progress than `minimumRate` over this time has stalled. There is no limit on total time.

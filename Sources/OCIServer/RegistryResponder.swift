@@ -25,6 +25,7 @@ struct RegistryResponder: HTTPResponder {
             response.status = error.status
         } catch let error as any Failure {
             service.logger.error("\(error.description)")
+            service.faults.note(error, about: nil)
             let error = RegistryError(error, notFound: .unknown)
             response = service.document(error.json, error.headers)
             response.status = error.status

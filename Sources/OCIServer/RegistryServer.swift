@@ -1,3 +1,4 @@
+import Glibc
 import Hummingbird
 import HummingbirdCore
 import Logging
@@ -27,10 +28,13 @@ public struct RegistryServer: Sendable {
     ///     `UploadTarget`, and may be `BlobMounting` and `DeletingTarget`.
     ///   - host: the address to listen on.
     ///   - port: 0 for one that is free.
+    ///   - onFault: is given a line for each thing that is wrong with the store, such as a damaged blob; not one for
+    ///     each client that asks for it.
     /// - Throws: `ServerError` `.usage` if the store cannot be written to and should be.
     public init(
         store: any SourceStore, writable: Bool = false, host: String = "127.0.0.1", port: Int = 0,
-        patience: Duration = RegistryServer.defaultPatience, surroundings: Surroundings, logger: Logger? = nil
+        patience: Duration = RegistryServer.defaultPatience, surroundings: Surroundings, logger: Logger? = nil,
+        onFault: @escaping @Sendable (String) -> Void = { _ in }
     ) throws {
         let target = writable ? store as? any TargetStore : nil
         guard !writable || target != nil else {
@@ -39,7 +43,7 @@ public struct RegistryServer: Sendable {
         let logger = logger ?? Logger(label: "registry") { _ in SwiftLogNoOpLogHandler() }
         service = RegistryService(
             store: store, target: target, watch: WriteWatch(patience: patience, surroundings: surroundings),
-            logger: logger)
+            faults: FaultLog(now: surroundings.now, tell: onFault), logger: logger)
         self.host = host
         self.port = port
         self.patience = patience
@@ -72,9 +76,24 @@ public struct RegistryServer: Sendable {
                 Task { await group.triggerGracefulShutdown() }
             }
         } catch let error as IOError {
-            throw ServerError(
-                .local, "cannot listen on \(shown(host)):\(port): \(shown(error.description))",
-                advice: "choose another address with --listen")
+            throw cannotListen(RegistryServer.reason(error.errnoCode))
+        } catch is SocketAddressError {
+            throw cannotListen("the name is not resolved")
+        }
+    }
+
+    private func cannotListen(_ reason: String) -> ServerError {
+        let place = host.contains(":") ? "[\(shown(host))]" : shown(host)
+        return ServerError(
+            .local, "cannot listen on \(place):\(port): \(reason)", advice: "choose another address with --listen")
+    }
+
+    private static func reason(_ code: CInt) -> String {
+        switch code {
+        case EADDRINUSE: "another program listens there"
+        case EADDRNOTAVAIL: "no interface of this machine has the address"
+        case EACCES, EPERM: "this user may not"
+        default: String(cString: strerror(code))
         }
     }
 }
@@ -84,10 +103,12 @@ public struct RegistryServer: Sendable {
 /// - Parameter body: is given the address, such as `127.0.0.1:40123`.
 public func withRegistryServer<R: Sendable>(
     store: any SourceStore, writable: Bool = false, patience: Duration = RegistryServer.defaultPatience,
-    surroundings: Surroundings, logger: Logger? = nil, _ body: @escaping @Sendable (String) async throws -> R
+    surroundings: Surroundings, logger: Logger? = nil, onFault: @escaping @Sendable (String) -> Void = { _ in },
+    _ body: @escaping @Sendable (String) async throws -> R
 ) async throws -> R {
     let server = try RegistryServer(
-        store: store, writable: writable, patience: patience, surroundings: surroundings, logger: logger)
+        store: store, writable: writable, patience: patience, surroundings: surroundings, logger: logger,
+        onFault: onFault)
     let (ports, port) = AsyncStream.makeStream(of: Int.self)
     return try await withThrowingTaskGroup(of: R?.self) { group in
         group.addTask {

@@ -7,12 +7,14 @@ import OCI
 extension RegistryService {
     /// A blob up to this size is read and checked before the first byte of the answer, so that damage is a status.
     private static let heldSize: Int64 = 128 << 10
+    /// The most bytes that are read at a time; about four times as many are held for each client.
+    private static let pieceSize: Int64 = 64 << 10
 
     func blob(_ name: RepositoryName, _ digest: Digest, _ request: Request, on channel: any Channel) async throws
         -> Response
     {
         let source = try await randomAccess(name)
-        guard let blob = try await asking(.blobUnknown, { try await source.blob(digest) }) else {
+        guard let blob = try await asking(.blobUnknown, for: digest, { try await source.blob(digest) }) else {
             throw RegistryError(.notFound, .blobUnknown, "\(name) has no blob \(digest)")
         }
         var headers = identity(of: blob, type: MediaType.octetStream.rawValue)
@@ -60,16 +62,16 @@ extension RegistryService {
         _ blob: Descriptor, from source: any RandomAccessSource, _ headers: HTTPFields, on channel: any Channel
     ) async throws -> Response {
         if blob.size <= RegistryService.heldSize {
-            let bytes = try await asking(.blobUnknown) {
+            let bytes = try await asking(.blobUnknown, for: blob.digest) {
                 try await source.read(blob) { try await $0.collect(upTo: RegistryService.heldSize) }
             }
             return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: bytes))
         }
-        let stamp = try await asking(.blobUnknown) { try await source.stamp(of: blob) }
+        let stamp = try await asking(.blobUnknown, for: blob.digest) { try await source.stamp(of: blob) }
         let body = ResponseBody(contentLength: Int(blob.size)) { writer in
             try await sending(blob, on: channel) { progress in
                 let content = Content(blob, from: source.name) { send in
-                    try await source.readUnverified(blob, in: 0..<blob.size, send: send)
+                    try await pieces(of: blob, in: 0..<blob.size, from: source, send)
                 }
                 try await content.forEachChunk { chunk in try await progress.write { try await writer.write(chunk) } }
                 try await verified.remember(blob, stamp, in: source)
@@ -84,14 +86,14 @@ extension RegistryService {
         _ range: Range<Int64>, of blob: Descriptor, from source: any RandomAccessSource, _ headers: HTTPFields,
         on channel: any Channel
     ) async throws -> Response {
-        let stamp = try await asking(.blobUnknown) { try await verified.stamp(of: blob, in: source) }
+        let stamp = try await asking(.blobUnknown, for: blob.digest) { try await verified.stamp(of: blob, in: source) }
         var headers = headers
         headers[.contentLength] = String(range.count)
         headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(blob.size)"
         let body = ResponseBody(contentLength: range.count) { writer in
             try await sending(blob, on: channel) { progress in
                 var withheld: ByteBuffer?
-                try await source.readUnverified(blob, in: range) { chunk in
+                try await pieces(of: blob, in: range, from: source) { chunk in
                     if let ready = withheld { try await progress.write { try await writer.write(ready) } }
                     withheld = chunk
                 }
@@ -105,6 +107,19 @@ extension RegistryService {
         return Response(status: .partialContent, headers: headers, body: body)
     }
 
+    /// Reads no more at once than is fit to wait for a slow client.
+    private func pieces(
+        of blob: Descriptor, in range: Range<Int64>, from source: any RandomAccessSource,
+        _ send: (ByteBuffer) async throws -> Void
+    ) async throws {
+        var start = range.lowerBound
+        while start < range.upperBound {
+            let end = min(start + RegistryService.pieceSize, range.upperBound)
+            try await source.readUnverified(blob, in: start..<end, send: send)
+            start = end
+        }
+    }
+
     private func sending(
         _ blob: Descriptor, on channel: any Channel, isolation: isolated (any Actor)? = #isolation,
         _ body: (WriteProgress) async throws -> Void
@@ -113,6 +128,7 @@ extension RegistryService {
             try await watch.watch(channel, body)
         } catch let error as any Failure {
             logger.error("\(error.description)")
+            faults.note(error, about: blob.digest)
             throw error
         }
     }

@@ -119,6 +119,7 @@ extension RegistryService {
             throw RegistryError(.badRequest, .digestInvalid, "the bytes that came do not have digest \(digest)")
         } catch let error as any Failure {
             logger.warning("\(error.description)")
+            faults.note(error, about: digest)
             throw RegistryError(error, notFound: .blobUploadUnknown)
         }
         return created(name, digest)

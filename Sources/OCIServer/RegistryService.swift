@@ -11,6 +11,7 @@ struct RegistryService: Sendable {
     let target: (any TargetStore)?
     let verified = VerifiedBlobs()
     let watch: WriteWatch
+    let faults: FaultLog
     let logger: Logger
 
     func answer(_ request: Request, on channel: any Channel) async throws -> Response {
@@ -55,13 +56,17 @@ struct RegistryService: Sendable {
     }
 
     /// Runs what asks the store, and turns its errors into answers; the log has the whole story.
+    ///
+    /// - Parameter digest: of the blob or manifest that is asked for, if that is known.
     func asking<R>(
-        _ code: RegistryError.Code, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> R
+        _ code: RegistryError.Code, for digest: Digest? = nil, isolation: isolated (any Actor)? = #isolation,
+        _ body: () async throws -> R
     ) async throws -> R {
         do {
             return try await body()
         } catch let error as any Failure {
             if error.kind != .notFound { logger.warning("\(error.description)") }
+            faults.note(error, about: digest)
             throw RegistryError(error, notFound: code)
         }
     }

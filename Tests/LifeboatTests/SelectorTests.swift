@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import NIOHTTP1
 import OCI
 import OCIArchive
 import OCIRegistry
@@ -368,6 +369,36 @@ import Testing
         ])
         #expect(plan.items.map(\.sourceName) == ["r/a:t7", "r/a:t8", "r/a:t9"])
         #expect(watched.counts.summary == "tags 1, resolve 9, manifest 9, blob 9")
+    }
+
+    @Test func `a repository that is listed and has no tags is no fault, unless it was named`() async throws {
+        let bytes = SeededImages.manifest(
+            config: Descriptor(of: ByteBuffer(string: "{}"), mediaType: .ociConfig), layers: [])
+        let digest = Digest(of: bytes)
+        try await ScriptedRegistry.serve { request in
+            switch request.path {
+            case "/v2/_catalog": ScriptedAnswer(200, text: #"{"repositories":["app","gone"]}"#)
+            case "/v2/app/tags/list": ScriptedAnswer(200, text: #"{"tags":["1"]}"#)
+            case "/v2/app/manifests/1":
+                ScriptedAnswer(
+                    200, ["Content-Type": MediaType.ociManifest.rawValue, "Docker-Content-Digest": "\(digest)"],
+                    body: bytes)
+            case "/v2/gone/tags/list":
+                // What docker-registry says when the last tag of a repository has been deleted.
+                ScriptedAnswer(404, text: #"{"errors":[{"code":"NAME_UNKNOWN","message":"not known"}]}"#)
+            default: nil
+            }
+        } _: { server in
+            let registry = try Registry(
+                host: server.host, options: RegistryOptions(), surroundings: .ofThisMachine,
+                logger: .init(label: "test"))
+            let all = try await Selector(store: registry).select(rules("{repositories: '**'}"))
+            #expect(names(all) == ["app:1"])
+            #expect(all.failures.isEmpty)
+            let named = try await Selector(store: registry).select(rules("{repositories: gone}"))
+            #expect(named.failures.map { FailureKind(of: $0.error) } == [.notFound])
+            try await registry.shutdown()
+        }
     }
 
     @Test func `a registry on a port gives the same`() async throws {

@@ -97,8 +97,30 @@ struct FaultTests {
         } _: { repository, _ in
             let error = try await failure { try await repository.tags() }
             #expect(error.kind == .protocolViolation)
-            #expect(error.description.contains("does not speak HTTP"))
+            #expect(error.description == "\(repository.registry.name) does not speak HTTP")
+            #expect(error.advice != nil)
         }
+    }
+
+    @Test func `a host that never answers is asked three times, whatever the policy`() async throws {
+        let options = RegistryOptions.quick {
+            $0.idleTimeout = .milliseconds(80)
+            $0.headerTimeout = .milliseconds(100)
+            $0.retry.attempts = 20
+        }
+        try await withScript(options) { _ in
+            .silent
+        } _: { repository, server in
+            let error = try await failure { try await repository.tags() }
+            #expect(error.kind == .unavailable)
+            #expect(error.description == "\(server.host) has stalled: it has not answered for 100 ms, after 3 attempts")
+            #expect(server.requests.count == 3)
+        }
+    }
+
+    @Test func `the usual waits for a host that never answers add up to less than two minutes`() {
+        let options = RegistryOptions()
+        #expect(options.headerTimeout * 3 + options.retry.maximumDelay * 2 < .seconds(120))
     }
 
     @Test func `a host that is none is a mistake of the user`() async throws {

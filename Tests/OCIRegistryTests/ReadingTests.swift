@@ -152,6 +152,50 @@ struct ReadingTests {
         }
     }
 
+    @Test(arguments: ["<!DOCTYPE html>\n<title>log in</title>", "\n <html><body>welcome", "welcome", "[]"])
+    func `a host that gives pages of no type for manifests is no registry`(page: String) async throws {
+        try await withScript { _ in
+            ScriptedAnswer(200, text: page)
+        } _: { repository, server in
+            let error = try await failure { try await repository.resolve(.tag(.latest)) }
+            #expect(error.kind == .protocolViolation)
+            #expect(error.description.contains(server.host))
+            #expect(error.advice != nil)
+        }
+    }
+
+    @Test func `a repository without tags that a user names is not found`() async throws {
+        try await withScript { _ in
+            .error(404, "NAME_UNKNOWN", "repository name not known to registry")
+        } _: { repository, server in
+            let error = try await failure { try await repository.tags() }
+            #expect(error.kind == .notFound)
+            #expect(error.description == "\(server.host) has no repository team/app")
+        }
+    }
+
+    @Test func `a part of an image that a registry has lost is not a matter of the name`() async throws {
+        let manifest = try image([.layer(sample(10))])
+        try await withScript { _ in
+            .error(404, "BLOB_UNKNOWN", "blob unknown to registry")
+        } _: { repository, server in
+            for (error, what) in [
+                (
+                    try await failure { try await repository.read(.layer(sample(10))) { try await $0.verify() } },
+                    "blob \(Descriptor.layer(sample(10)).digest)"
+                ),
+                (
+                    try await failure { try await repository.manifest(manifest.descriptor) },
+                    "manifest \(manifest.descriptor.digest)"
+                ),
+            ] {
+                #expect(error.kind == .notFound)
+                #expect(error.description == "\(server.host)/team/app has no \(what), though an image there names it")
+                #expect(error.advice == "push the image to \(server.host) again, or leave it out")
+            }
+        }
+    }
+
     @Test func `what a registry says is shown short and escaped`() async throws {
         let noise = String(repeating: "x", count: 100_000)
         try await withScript { _ in

@@ -238,6 +238,27 @@ struct UploadTests {
         }
     }
 
+    @Test func `a refusal of what was sent is not tried again, even with status 500`() async throws {
+        let layer = Descriptor(
+            mediaType: .ociLayerGzip, digest: Digest(of: [1]), size: 7, urls: ["https://example.com/layer"])
+        let foreign = try image([layer])
+        let plain = try image([.layer(sample(9))])
+        try await withScript { request in
+            .json(
+                #"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"unknown","detail":{"digest":"\#(layer.digest)"}}]}"#,
+                status: 500)
+        } _: { repository, server in
+            let error = try await failure { try await repository.push(foreign, tags: [Tag("a")]) }
+            #expect(error.kind == .conflict)
+            #expect(error.description.contains("layer \(layer.digest.short) is foreign"))
+            #expect(error.advice?.contains("foreign") == true)
+            #expect(server.requests.count == 1)
+            let missing = try await failure { try await repository.push(plain, tags: [Tag("a")]) }
+            #expect(missing is MissingChildren)
+            #expect(server.requests.count == 2)
+        }
+    }
+
     @Test(arguments: [
         (409, "TAG"), (403, "DENIED"), (400, "TAG_INVALID"), (412, "PRECONDITION"), (404, "NAME_UNKNOWN"),
     ])

@@ -242,7 +242,31 @@ struct PullTests {
             let server = try RegistryServer(store: MemoryStore(), port: port, surroundings: .ofThisMachine)
             let error = await #expect(throws: ServerError.self) { try await server.run { _ in } }
             #expect(error?.kind == .local)
-            #expect(error?.description.contains("cannot listen on 127.0.0.1:\(port)") == true)
+            #expect(
+                error?.description == "cannot listen on 127.0.0.1:\(port): another program listens there")
         }
+    }
+
+    @Test func `a host that has no address is an error that says so`() async throws {
+        let server = try RegistryServer(
+            store: MemoryStore(), host: "no-such-host.invalid", surroundings: .ofThisMachine)
+        let error = await #expect(throws: ServerError.self) { try await server.run { _ in } }
+        #expect(error?.kind == .local)
+        #expect(error?.description == "cannot listen on no-such-host.invalid:0: the name is not resolved")
+    }
+
+    @Test func `no more of a blob is read at once than is fit to wait for a client`() async throws {
+        let store = MemoryStore()
+        let image = try await SeededImages.push(
+            to: store.target(RepositoryName(Self.name)), seed: 1, layerSizes: [1_000_001], tags: [.latest])
+        let watched = WatchedReads(store: store)
+        try await TestRegistry.run(over: watched, writable: false) { address in
+            let path = "GET /v2/team/app/blobs/\(image.children[1].digest)"
+            let whole = try await RawHTTP.send(path, to: address)
+            #expect(Digest(of: whole.body) == image.children[1].digest)
+            let part = try await RawHTTP.send(path, to: address, ["Range": "bytes=1-999999"])
+            #expect(part.body == whole.body.getSlice(at: whole.body.readerIndex + 1, length: 999_999))
+        }
+        #expect(watched.most == 64 << 10)
     }
 }

@@ -115,6 +115,8 @@ public struct ScriptedAnswer: Sendable {
 
     /// No answer at all: the connection is reset.
     public static let broken = ScriptedAnswer(0)
+    /// No answer at all: the connection stays open.
+    public static let silent = ScriptedAnswer(1)
 
     public var status: Int
     public var headers: HTTPHeaders
@@ -203,7 +205,8 @@ private final class Responder: ChannelInboundHandler {
     }
 
     private func send(_ answer: ScriptedAnswer, to request: ScriptedRequest, _ context: ChannelHandlerContext) {
-        if answer.status == 0 { return Responder.reset(context.channel) }
+        if answer.status == ScriptedAnswer.broken.status { return Responder.reset(context.channel) }
+        if answer.status == ScriptedAnswer.silent.status { return }
         var headers = answer.headers
         if !headers.contains(name: "Content-Length"), !headers.contains(name: "Transfer-Encoding"),
             answer.status != 204

@@ -3,12 +3,15 @@ import OCIServer
 
 /// A registry that lives as long as a test's closure runs: the server that is shipped, over memory or another store.
 public enum TestRegistry {
-    /// - Parameter body: is given the address, such as `127.0.0.1:40123`.
+    /// - Parameters:
+    ///   - onFault: is told what is wrong with the store.
+    ///   - body: is given the address, such as `127.0.0.1:40123`.
     public static func run<R: Sendable>(
-        over store: any SourceStore & TargetStore = MemoryStore(), writable: Bool = true,
-        patience: Duration = .seconds(30), _ body: @escaping @Sendable (String) async throws -> R
+        over store: any SourceStore = MemoryStore(), writable: Bool = true,
+        patience: Duration = .seconds(30), onFault: @escaping @Sendable (String) -> Void = { _ in },
+        _ body: @escaping @Sendable (String) async throws -> R
     ) async throws -> R {
         try await withRegistryServer(
-            store: store, writable: writable, patience: patience, surroundings: .ofThisMachine, body)
+            store: store, writable: writable, patience: patience, surroundings: .ofThisMachine, onFault: onFault, body)
     }
 }

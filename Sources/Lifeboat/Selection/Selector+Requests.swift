@@ -138,6 +138,9 @@ extension Selector {
                     for tag in named where !present.contains(tag) && !rule.excepts(tag) { want(.tag(tag)) }
                 }
             }
+        } catch let error as any Failure where error.kind == .notFound && !rule.namesRepositories {
+            // The store listed it: some registries go on doing so when all tags are gone, and then know none of it.
+            listed.companions = []
         } catch let error as any Failure where error.kind != .internal {
             listed.failure = error
         }

@@ -40,7 +40,7 @@ struct ServeCommand: AsyncParsableCommand {
         let store = try await ServedStore.open(definition, writable: writable, in: environment)
         let server = try RegistryServer(
             store: store.store, writable: writable, host: host, port: port, surroundings: environment.surroundings,
-            logger: environment.logger)
+            logger: environment.logger, onFault: { Terminal.story("lifeboat: \($0)") })
         let summary = store.summary
         try await server.run { [quiet] port in
             if !quiet { Terminal.story("serving \(summary) on http://\(host):\(port)/v2/") }

@@ -18,7 +18,8 @@ enum Fault {
         }
         if let error = error as? HTTPParserError {
             if case .invalidEOFState = error { return lost(address, "it was closed before the answer was complete") }
-            return .protocolViolation("\(address.authority) does not speak HTTP: \(shown("\(error)", limit: 100))")
+            return .protocolViolation(
+                "\(address.authority) does not speak HTTP", advice: "check host and port: is it a registry?")
         }
         if let error = error as? IOError {
             let reason = reason(error.errnoCode)

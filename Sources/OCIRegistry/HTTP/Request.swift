@@ -55,6 +55,16 @@ struct Answer: Sendable {
     /// Statuses that may be gone the next time (R16, R17).
     static func isFault(_ status: Int) -> Bool { [408, 421, 425, 429].contains(status) || status >= 500 }
 
+    /// Codes that find fault with what was sent, which is the same the next time.
+    ///
+    /// docker-registry gives them with status 500 where it refuses a foreign layer.
+    private static let lasting: Set<String> = [
+        "MANIFEST_BLOB_UNKNOWN", "MANIFEST_INVALID", "MANIFEST_UNVERIFIED", "NAME_INVALID", "TAG_INVALID",
+    ]
+
+    /// Whether another answer may come the next time.
+    var mayPass: Bool { Answer.isFault(status) && errorCodes.isDisjoint(with: Answer.lasting) }
+
     var digest: Digest? {
         headers.first(name: "Docker-Content-Digest").flatMap { text in
             do { return try Digest(parsing: text.trimmed) } catch { return nil }
@@ -63,7 +73,12 @@ struct Answer: Sendable {
 
     var mediaType: MediaType? { headers.first(name: "Content-Type").map { MediaType(header: $0) } }
 
-    var isHTML: Bool { mediaType?.rawValue == "text/html" }
+    /// Whether it is a web page, by its type or, whatever that says, by how it begins.
+    var isHTML: Bool {
+        if mediaType?.rawValue == "text/html" { return true }
+        let start = String(decoding: body.readableBytesView.prefix(64), as: UTF8.self).trimmed.lowercased()
+        return start.hasPrefix("<!doctype html") || start.hasPrefix("<html")
+    }
 }
 
 /// The error document of the distribution specification ("Error Codes").

@@ -3,6 +3,9 @@ import OCI
 
 /// Tries again what failed for the moment.
 struct RequestLoop: Sendable {
+    /// The most tries of what is not answered at all: each takes a whole wait.
+    static let silentAttempts = 3
+
     let name: String
     let options: RegistryOptions
     let surroundings: Surroundings
@@ -24,7 +27,7 @@ struct RequestLoop: Sendable {
     func run(_ request: Request, _ send: () async throws -> Answer) async throws -> Answer {
         try await run {
             let answer = try await send()
-            guard Answer.isFault(answer.status), !request.takesFaults else { return answer }
+            guard answer.mayPass, !request.takesFaults else { return answer }
             throw answer.fault(on: request.what, at: name, now: surroundings.now())
         }
     }
@@ -33,7 +36,8 @@ struct RequestLoop: Sendable {
     ///
     /// - Throws: `error` if there is none, or the registry asks for a longer wait than the policy allows.
     func pause(after error: RegistryError, attempt: Int) async throws {
-        guard attempt < options.retry.attempts else { throw error.final(after: attempt) }
+        let most = error.isSilence ? min(options.retry.attempts, RequestLoop.silentAttempts) : options.retry.attempts
+        guard attempt < most else { throw error.final(after: attempt) }
         let delay = options.retry.delay(after: attempt, random: surroundings.random())
         if let wait = error.retryAfter {
             guard wait <= options.retry.longestRetryAfter else {

@@ -76,8 +76,13 @@ final class Transport: Sendable {
         defer { exchange.close() }
         return try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { [options, surroundings] in
-                let reason = try await Watchdog(options, headLimit: call.headLimit).watch(exchange, surroundings)
-                exchange.fail(RegistryError.transient("\(call.address.authority) has stalled: \(reason)"))
+                let usual = call.isReading ? options.headerTimeout : options.writeTimeout
+                let watchdog = Watchdog(options, headLimit: call.headLimit ?? usual)
+                let place = "\(call.address.authority) has stalled"
+                switch try await watchdog.watch(exchange, surroundings) {
+                case .silence(let reason): exchange.fail(RegistryError.silence("\(place): \(reason)"))
+                case .slow(let reason): exchange.fail(RegistryError.transient("\(place): \(reason)"))
+                }
             }
             defer { tasks.cancelAll() }
             exchange.start(request, on: connection.client)
@@ -110,5 +115,7 @@ final class Transport: Sendable {
 }
 
 extension Transport.Call {
+    fileprivate var isReading: Bool { method == .GET || method == .HEAD }
+
     fileprivate var hasBody: Bool { if case .stream(let length) = body { length > 0 } else { false } }
 }

@@ -13,15 +13,22 @@ struct Watchdog: Sendable {
     /// The longest wait for the head of the answer.
     let headLimit: Duration
 
-    init(_ options: RegistryOptions, headLimit: Duration?) {
+    /// What is wrong.
+    enum Stall {
+        /// No head of an answer.
+        case silence(String)
+        case slow(String)
+    }
+
+    init(_ options: RegistryOptions, headLimit: Duration) {
         window = options.idleTimeout
         let seconds = Double(window.components.seconds) + Double(window.components.attoseconds) * 1e-18
         leastBytes = max(1, Int64(seconds * Double(options.minimumRate)))
-        self.headLimit = headLimit ?? options.headerTimeout
+        self.headLimit = headLimit
     }
 
     /// Returns what is wrong as soon as something is.
-    func watch(_ exchange: Exchange, _ surroundings: Surroundings) async throws -> String {
+    func watch(_ exchange: Exchange, _ surroundings: Surroundings) async throws -> Stall {
         let tick = window / Watchdog.samples
         var waitedForHead = Duration.zero
         var moved: [Int64] = []
@@ -36,14 +43,14 @@ struct Watchdog: Sendable {
             if progress.owesHead {
                 waitedForHead += tick
                 moved = []
-                if waitedForHead >= headLimit { return "it has not answered for \(seconds(headLimit))" }
+                if waitedForHead >= headLimit { return .silence("it has not answered for \(seconds(headLimit))") }
                 continue
             }
             waitedForHead = .zero
             moved.append(progress.moved)
             guard moved.count > Watchdog.samples else { continue }
             let bytes = progress.moved - moved.removeFirst()
-            if bytes < leastBytes { return "only \(bytes) bytes moved in \(seconds(window))" }
+            if bytes < leastBytes { return .slow("only \(bytes) bytes moved in \(seconds(window))") }
         }
     }
 

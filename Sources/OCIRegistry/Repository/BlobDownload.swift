@@ -166,6 +166,6 @@ struct BlobDownload: Sendable {
                 "the storage \(shown(address.origin)) of \(repository.name) answers \(answer.status) to \(what)",
                 status: answer.status)
         }
-        return repository.refusal(answer, of: what)
+        return answer.status == 404 ? repository.lost(what) : repository.refusal(answer, of: what)
     }
 }

@@ -32,7 +32,7 @@ extension RemoteRepository: ImageSource {
 
     public func manifest(_ descriptor: Descriptor) async throws -> Manifest {
         guard let manifest = try await get(.digest(descriptor.digest), pull) else {
-            throw notFound(RemoteRepository.what(.digest(descriptor.digest)))
+            throw lost(RemoteRepository.what(.digest(descriptor.digest)))
         }
         var wanted = descriptor
         if registry.withMemory({ $0.statedSizes.contains(descriptor.digest) }) {

@@ -63,10 +63,25 @@ extension RemoteRepository: ImageTarget {
             advice: "the registry changes manifests; nothing that depends on digests will work there")
     }
 
+    /// The error for a registry that takes no layer which is to be had elsewhere only; nil if something else is missing.
+    private func foreignRefusal(_ answer: Answer, of manifest: Manifest) -> RegistryError? {
+        let said = [answer.said, answer.errorDetails].compactMap { $0 }.joined(separator: ": ")
+        guard let layer = manifest.children.first(where: { $0.isForeign && said.contains("\($0.digest)") }),
+            !manifest.children.contains(where: { !$0.isForeign && said.contains("\($0.digest)") })
+        else { return nil }
+        return RegistryError(
+            .conflict,
+            "\(name) refuses manifest \(manifest.descriptor.digest.short): its layer \(layer.digest.short) is foreign "
+                + "(its bytes are at a URL of their own)",
+            advice: "let the registry take foreign layers; docker-registry has validation.manifests.urls.allow for it",
+            status: answer.status)
+    }
+
     private func refusal(_ answer: Answer, of manifest: Manifest, as reference: TagOrDigest) -> any Failure {
         let what = RemoteRepository.what(reference)
         let codes = answer.errorCodes
         if !codes.isDisjoint(with: ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"]) {
+            if let refusal = foreignRefusal(answer, of: manifest) { return refusal }
             let detail = [answer.said, answer.errorDetails].compactMap { $0 }.filter { !$0.isEmpty }
             return MissingChildren(
                 manifest: manifest.descriptor.digest, target: name, detail: shown(detail.joined(separator: ": ")))

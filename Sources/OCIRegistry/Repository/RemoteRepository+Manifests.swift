@@ -53,7 +53,15 @@ extension RemoteRepository {
         }
         let claimed = answer.mediaType.flatMap { $0.isManifest ? $0 : nil }
         guard case .digest(let digest) = reference else {
-            return try Manifest(answer.body, mediaType: claimed, from: name)
+            do throws(OCIError) {
+                return try Manifest(answer.body, mediaType: claimed, from: name)
+            } catch {
+                guard answer.digest == nil, error.kind == .damaged else { throw error }
+                // Nobody who answers like this has looked at what he sends (R46).
+                throw RegistryError.protocolViolation(
+                    "\(name) answers \(what) with something else: \(error.description)",
+                    advice: "check that \(registry.name) is a registry")
+            }
         }
         let got = Digest(of: answer.body, algorithm: digest.algorithm)
         guard got == digest else {
@@ -62,6 +70,13 @@ extension RemoteRepository {
                 "manifest \(digest) arrived damaged from \(name): got \(got) after \(answer.body.readableBytes) bytes")
         }
         return try Manifest(answer.body, mediaType: claimed, algorithm: digest.algorithm, from: name)
+    }
+
+    /// A part of an image that the registry itself names, so that no other name would help.
+    func lost(_ what: String) -> RegistryError {
+        RegistryError(
+            .notFound, "\(name) has no \(what), though an image there names it",
+            advice: "push the image to \(registry.name) again, or leave it out", status: 404)
     }
 
     func notFound(_ what: String) -> RegistryError {

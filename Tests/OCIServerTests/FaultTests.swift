@@ -1,0 +1,86 @@
+import Foundation
+import NIOCore
+import OCI
+import OCIArchive
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import OCIServer
+
+/// What is wrong with the store is told to who runs the server, and how often.
+struct FaultTests {
+    private final class Lines: Sendable {
+        private let lines = Mutex<[String]>([])
+        var all: [String] { lines.withLock { $0 } }
+        func add(_ line: String) { lines.withLock { $0.append(line) } }
+    }
+
+    private final class Time: Sendable {
+        private let value = Atomic<Int64>(0)
+        var now: Int64 { value.load(ordering: .relaxed) }
+        func pass(_ milliseconds: Int64) { value.add(milliseconds, ordering: .relaxed) }
+    }
+
+    @Test func `a damaged blob is told once, however often and in whatever part it is asked for`() async throws {
+        try await withTemporaryFolder { folder in
+            let layout = try await Layout.create(folder, surroundings: .ofThisMachine)
+            let image = try await SeededImages.push(
+                to: layout.target(RepositoryName("app")), seed: 1, layerSizes: [1000, 900_000, 5000], tags: [.latest])
+            let (small, large, gone) = (image.children[1], image.children[2], image.children[3])
+            @Sendable func file(_ blob: Descriptor) -> URL {
+                URL(fileURLWithPath: folder + "/blobs/sha256/" + blob.digest.hex)
+            }
+            for blob in [small, large] {
+                var bytes = try Data(contentsOf: file(blob))
+                bytes[Int(blob.size) / 2] ^= 1
+                try bytes.write(to: file(blob))
+            }
+            let lines = Lines()
+            try await TestRegistry.run(over: layout, writable: false, onFault: lines.add) { address in
+                for _ in 0..<3 {
+                    for blob in [small, large] {
+                        _ = try await RawHTTP.send("GET /v2/app/blobs/\(blob.digest)", to: address)
+                        _ = try await RawHTTP.send(
+                            "GET /v2/app/blobs/\(blob.digest)", to: address, ["Range": "bytes=5-9"])
+                    }
+                    // Not there, nor would it be a fault if it never had been.
+                    let absent = Digest(of: [7])
+                    #expect(try await RawHTTP.send("GET /v2/app/blobs/\(absent)", to: address).status == 404)
+                    #expect(try await RawHTTP.send("GET /v2/app/manifests/none", to: address).status == 404)
+                }
+                try FileManager.default.removeItem(at: file(gone))
+                try FileManager.default.createDirectory(at: file(gone), withIntermediateDirectories: false)
+                _ = try await RawHTTP.send("GET /v2/app/blobs/\(gone.digest)", to: address)
+            }
+            for blob in [small, large] {
+                let told = lines.all.filter { $0.contains("\(blob.digest)") && $0.contains("damaged") }
+                #expect(told.count == 1, "\(lines.all)")
+            }
+            #expect(lines.all.count == 3, "\(lines.all)")
+        }
+    }
+
+    @Test func `a fault is told again after a while, and many of them as a number`() {
+        let (lines, time) = (Lines(), Time())
+        let log = FaultLog(now: { time.now }, tell: lines.add)
+        func fault(_ number: Int, _ kind: FailureKind = .damaged) {
+            log.note(OCIError(kind, "blob \(number) is damaged"), about: Digest(of: Array("\(number)".utf8)))
+        }
+        fault(0)
+        fault(0)
+        fault(0, .local)
+        fault(0, .notFound)
+        #expect(lines.all.count == 2)
+        for number in 1..<100 { fault(number) }
+        #expect(lines.all.count == FaultLog.limit)
+        time.pass(60_000)
+        fault(0)
+        fault(100)
+        #expect(lines.all.count == FaultLog.limit + 2)
+        #expect(lines.all.suffix(2) == ["41 more faults like these within a minute", "blob 100 is damaged"])
+        time.pass(FaultLog.pause)
+        fault(0)
+        #expect(lines.all.last == "blob 0 is damaged")
+    }
+}
