@@ -8,6 +8,8 @@ public struct RangePolicy: Sendable {
     public var leastLeft: Int64 = 16 << 20
     /// Bytes a second on one connection, from which on more of them are not worth it.
     public var slowRate = 64 << 20
+    /// The same for all connections to the registry together: it is the machines that are busy then, not the link.
+    public var fastRate = 128 << 20
     /// The part of the time spent waiting for bytes; below it, more of them would not be taken any faster.
     public var waiting = 0.7
     /// How long a rate is measured before something is decided by it.

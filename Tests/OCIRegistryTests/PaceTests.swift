@@ -8,16 +8,17 @@ struct PaceTests {
     private let megabyte: Int64 = 1_000_000
 
     /// What one connection says after a second of 10 MB, of which it was waited for as long as given.
-    private func slowRate(waiting: Duration, bytes: Int = 10_000_000) -> Double? {
+    private func slowRate(waiting: Duration, bytes: Int = 10_000_000, of received: Int64 = 30_000_000) -> Double? {
         var pace = Pace(policy)
         pace.restart(received: 0, at: .zero)
-        return pace.slowRate(after: bytes, waiting: waiting, received: 30 * megabyte, at: .seconds(1))
+        return pace.slowRate(after: bytes, waiting: waiting, received: received, at: .seconds(1))
     }
 
-    @Test func `a connection is slow if it is waited for, and brings little`() {
+    @Test func `a connection is slow if it is waited for, brings little, and others do as well`() {
         #expect(slowRate(waiting: .milliseconds(900)) == 30_000_000)
         #expect(slowRate(waiting: .milliseconds(500)) == nil)
         #expect(slowRate(waiting: .milliseconds(900), bytes: 100_000_000) == nil)
+        #expect(slowRate(waiting: .milliseconds(900), of: 200_000_000) == nil)
     }
 
     @Test func `nothing is decided before the patience is over, which is longer after a retreat`() {

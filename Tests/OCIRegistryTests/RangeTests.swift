@@ -222,6 +222,7 @@ struct RangeTests {
             $0.ranges.patience = .zero
             $0.ranges.waiting = 0
             $0.ranges.slowRate = .max
+            $0.ranges.fastRate = .max
             $0.ranges.gain = 0
         }
         try await DockerRegistry.run { server in

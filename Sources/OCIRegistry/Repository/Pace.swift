@@ -38,7 +38,7 @@ struct Pace {
         let isSlow = waited >= elapsed * policy.waiting && rate(self.bytes, elapsed) < Double(policy.slowRate)
         let total = rate(received - startReceived, elapsed)
         restart(received: received, at: now)
-        return isSlow ? total : nil
+        return isSlow && total < Double(policy.fastRate) ? total : nil
     }
 }
 
