@@ -110,7 +110,7 @@ struct LayoutReferrerTests {
             try await SeededImages.push(to: layout.target(name), seed: 1, tags: [.latest])
             let list = try String(decoding: readFile(folder + "/index.json"), as: UTF8.self)
             for (reference, words) in [
-                ("teAm/app", "'teAm/app', which is not the name of an image"), ("1", "'1' belongs"),
+                ("team/App", "'team/App', which is not the name of an image"), ("1", "'1' belongs"),
             ] {
                 try writeFile(folder + "/index.json", Array(list.replacing("app:latest", with: reference).utf8))
                 let errors = [
