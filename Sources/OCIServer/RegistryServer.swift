@@ -77,7 +77,7 @@ public struct RegistryServer: Sendable {
             }
         } catch let error as IOError {
             throw cannotListen(RegistryServer.reason(error.errnoCode))
-        } catch is SocketAddressError {
+        } catch is SocketAddressError.UnknownHost {
             throw cannotListen("the name is not resolved")
         }
     }

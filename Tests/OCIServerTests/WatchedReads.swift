@@ -7,7 +7,13 @@ struct WatchedReads: SourceStore {
     let store: MemoryStore
     private let largest = Largest()
 
-    init(store: MemoryStore) { self.store = store }
+    /// What each reading of a part ends with, if with something.
+    private let fault: OCIError?
+
+    init(store: MemoryStore, fault: OCIError? = nil) {
+        self.store = store
+        self.fault = fault
+    }
 
     /// The most bytes of one reading so far.
     var most: Int { largest.value.load(ordering: .relaxed) }
@@ -18,7 +24,7 @@ struct WatchedReads: SourceStore {
         guard let source = await store.source(repository) as? any RandomAccessSource else {
             throw OCIError(.internal, "memory cannot be read at random")
         }
-        return WatchedSource(source: source, largest: largest)
+        return WatchedSource(source: source, largest: largest, fault: fault)
     }
 
     private final class Largest: Sendable {
@@ -28,6 +34,7 @@ struct WatchedReads: SourceStore {
     private struct WatchedSource: RandomAccessSource {
         let source: any RandomAccessSource
         let largest: Largest
+        let fault: OCIError?
 
         var name: String { source.name }
         func resolve(_ reference: TagOrDigest) async throws -> Descriptor { try await source.resolve(reference) }
@@ -46,6 +53,7 @@ struct WatchedReads: SourceStore {
         func readUnverified(
             _ blob: Descriptor, in range: Range<Int64>, send: (ByteBuffer) async throws -> Void
         ) async throws {
+            if let fault { throw fault }
             largest.value.max(range.count, ordering: .relaxed)
             try await source.readUnverified(blob, in: range, send: send)
         }
