@@ -14,7 +14,7 @@ import Testing
         "OCIArchive": ["OCI", "CArchive", "NIOCore", "NIOPosix", "Glibc", "Synchronization"],
         "OCIServer": [
             "OCI", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore", "Logging", "ServiceLifecycle",
-            "Synchronization",
+            "Synchronization", "Glibc",
         ],
         // Foundation for its time zones, in RunWindow.
         "Lifeboat": [
