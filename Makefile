@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test build bench format check-format
+.PHONY: help demo test torture fuzz build bench format check-format
 
 sources := Package.swift Sources Tests
 
@@ -14,6 +14,16 @@ test:          ## runs all tests
 	@Scripts/install-dependencies build
 	@Scripts/install-dependencies test
 	swift test
+
+torture:       ## runs every fault at every place and prints a table (about an hour)
+	@Scripts/install-dependencies build
+	@Scripts/install-dependencies test
+	@Scripts/torture
+
+SECONDS := 60
+fuzz:          ## feeds every parser what it does not expect, for SECONDS each
+	@Scripts/install-dependencies build
+	@Scripts/fuzz $(SECONDS)
 
 build:         ## builds .build/release/lifeboat
 	@Scripts/install-dependencies build

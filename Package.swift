@@ -109,5 +109,17 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "LifeboatCLITests", dependencies: ["Lifeboat", "LifeboatCLI", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "TortureTests",
+            dependencies: ["Lifeboat", "OCIArchive", "OCIRegistry", "TestSupport", nioCore, logging],
+            swiftSettings: strict),
     ]
 )
+
+// The fuzzer needs a compiler runtime that not every toolchain has: `make fuzz` asks for it.
+if Context.environment["LIFEBOAT_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz", dependencies: ["OCI", "OCIArchive", "OCIRegistry", "Lifeboat", nioCore], path: "Tests/Fuzz",
+            swiftSettings: strict))
+}

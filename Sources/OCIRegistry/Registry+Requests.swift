@@ -156,6 +156,9 @@ extension Registry {
         case 200..<300 where answer.isHTML:
             return .protocolViolation(
                 "\(name) is not a registry: it answers \(what) with an HTML page", advice: "check the host name")
+        case 300..<400:
+            // Reading follows redirects before it comes here; what is written goes where it was sent, or nowhere.
+            return .protocolViolation("\(place) redirects \(what) (\(status)), which is not followed")
         case 401, 403:
             return RegistryError(
                 .auth, "\(place) refuses access to \(what) (\(status)\(said))",

@@ -14,6 +14,8 @@ import Darwin
 /// An HTTP/1.1 server on a port of its own whose answers a test writes, down to the point where they break off.
 public final class ScriptedRegistry: Sendable {
     public typealias Script = @Sendable (ScriptedRequest) -> ScriptedAnswer?
+    /// A script that may ask somebody else first, such as another server.
+    public typealias SlowScript = @Sendable (ScriptedRequest) async -> ScriptedAnswer?
 
     /// `127.0.0.1:port`.
     public let host: String
@@ -49,12 +51,27 @@ public final class ScriptedRegistry: Sendable {
 
     /// Runs `body` against a server, which ends with it.
     ///
+    /// - Parameter script: asked when a request is complete; nil is 404.
+    public static func serve<R>(
+        slowly script: @escaping SlowScript, _ body: (ScriptedRegistry) async throws -> R
+    ) async throws -> R {
+        try await serve(early: { _ in nil }, slowly: script, body)
+    }
+
+    /// Runs `body` against a server, which ends with it.
+    ///
     /// - Parameters:
     ///   - early: asked when a request's head is there; an answer is sent at once and the body is left unread.
     ///   - script: asked when a request is complete; nil is 404.
     public static func serve<R>(
         early: @escaping Script, _ script: @escaping Script,
         _ body: (ScriptedRegistry) async throws -> R
+    ) async throws -> R {
+        try await serve(early: early, slowly: { script($0) }, body)
+    }
+
+    private static func serve<R>(
+        early: @escaping Script, slowly script: @escaping SlowScript, _ body: (ScriptedRegistry) async throws -> R
     ) async throws -> R {
         let log = Log()
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -150,11 +167,13 @@ private final class Responder: ChannelInboundHandler {
 
     private let log: ScriptedRegistry.Log
     private let early: ScriptedRegistry.Script
-    private let script: ScriptedRegistry.Script
+    private let script: ScriptedRegistry.SlowScript
     private var request: ScriptedRequest?
 
-    init(log: ScriptedRegistry.Log, early: @escaping ScriptedRegistry.Script, script: @escaping ScriptedRegistry.Script)
-    {
+    init(
+        log: ScriptedRegistry.Log, early: @escaping ScriptedRegistry.Script,
+        script: @escaping ScriptedRegistry.SlowScript
+    ) {
         self.log = log
         self.early = early
         self.script = script
@@ -186,7 +205,7 @@ private final class Responder: ChannelInboundHandler {
             log.add(&new)
             if let answer = early(new) {
                 _ = context.channel.setOption(.autoRead, value: false)
-                send(answer, to: new, context)
+                Responder.send(answer, to: new, context.channel)
             } else {
                 request = new
             }
@@ -200,12 +219,16 @@ private final class Responder: ChannelInboundHandler {
                 }
                 if let index { requests[index].body = complete.body }
             }
-            send(script(complete) ?? ScriptedAnswer(404), to: complete, context)
+            let channel = context.channel
+            Task { [script] in
+                let answer = await script(complete) ?? ScriptedAnswer(404)
+                channel.eventLoop.execute { Responder.send(answer, to: complete, channel) }
+            }
         }
     }
 
-    private func send(_ answer: ScriptedAnswer, to request: ScriptedRequest, _ context: ChannelHandlerContext) {
-        if answer.status == ScriptedAnswer.broken.status { return Responder.reset(context.channel) }
+    private static func send(_ answer: ScriptedAnswer, to request: ScriptedRequest, _ channel: any Channel) {
+        if answer.status == ScriptedAnswer.broken.status { return reset(channel) }
         if answer.status == ScriptedAnswer.silent.status { return }
         var headers = answer.headers
         if !headers.contains(name: "Content-Length"), !headers.contains(name: "Transfer-Encoding"),
@@ -222,13 +245,12 @@ private final class Responder: ChannelInboundHandler {
         case .stall(let count), .close(let count), .reset(let count):
             body = body.getSlice(at: body.readerIndex, length: min(count, body.readableBytes)) ?? ByteBuffer()
         }
-        let channel = context.channel
         if let rate = answer.rate {
             channel.writeAndFlush(output, promise: nil)
             return Responder.drip(body, rate: rate, channel)
         }
         output.writeImmutableBuffer(body)
-        let sent = context.writeAndFlush(wrapOutboundOut(output))
+        let sent = channel.writeAndFlush(output)
         switch answer.ending {
         case .whole, .stall: break
         case .close: sent.whenComplete { _ in channel.close(promise: nil) }

@@ -20,6 +20,8 @@ extension Selector {
         var references: [Wanted] = []
         /// Tags that belong to images by their names; nil where the tags were not listed.
         var companions: [Tag]?
+        /// Whether the store listed it and did not know it when asked.
+        var isUnknown = false
         var failure: (any Error)?
     }
 
@@ -92,6 +94,10 @@ extension Selector {
     private func noteUnused(
         _ rules: Ruleset, _ owners: [(RepositoryName, Int)], _ listed: [Listed], _ outcome: inout Outcome
     ) {
+        for repository in listed.filter(\.isUnknown).map(\.repository) {
+            outcome.notes.append(
+                "\(store.name) lists \(repository) and does not know it when asked: nothing was taken from there")
+        }
         let owning = Set(owners.map(\.1))
         let used = Set(listed.filter { !$0.references.isEmpty || $0.failure != nil }.map(\.rule))
         let failed = Set(outcome.failures.map(\.name))
@@ -141,6 +147,7 @@ extension Selector {
         } catch let error as any Failure where error.kind == .notFound && !rule.namesRepositories {
             // The store listed it: some registries go on doing so when all tags are gone, and then know none of it.
             listed.companions = []
+            listed.isUnknown = true
         } catch let error as any Failure where error.kind != .internal {
             listed.failure = error
         }

@@ -28,7 +28,9 @@ extension RemoteRepository {
             request.headers.add(name: "Accept", value: MediaType.ociIndex.rawValue)
             request.bodyLimit = Pages.sizeLimit
             let answer = try await registry.answer(request)
-            guard answer.status == 200, !answer.isHTML else { return try noAPI(answer, after: found, digest) }
+            guard answer.status == 200 else { return try noAPI(answer, after: found, digest) }
+            // A page that greets whoever asks is no word on signatures: taken for none, they would be lost in silence.
+            guard !answer.isHTML else { throw refusal(answer, of: "the referrers of \(digest)") }
             registry.withMemory { $0.hasReferrersAPI = true }
             found += try Referrers.parse(answer.body, in: "the referrers of \(digest) in \(name)")
             next = try LinkHeader.next(in: answer.headers["Link"], from: answer.address)
@@ -37,11 +39,11 @@ extension RemoteRepository {
     }
 
     private func noAPI(_ answer: Answer, after found: [Descriptor], _ digest: Digest) throws -> [Descriptor] {
-        guard found.isEmpty, answer.isHTML || [400, 404, 405, 406, 501].contains(answer.status) else {
-            throw refusal(answer, of: "the referrers of \(digest)")
-        }
         // A registry that knows the API answers 200 with an empty list, unless it does not know the repository.
         let aboutName = answer.errorCodes.contains("NAME_UNKNOWN") || answer.errorCodes.contains("MANIFEST_UNKNOWN")
+        let isKnown = registry.withMemory { $0.hasReferrersAPI } == true
+        guard found.isEmpty, aboutName || !isKnown, answer.isHTML || [400, 404, 405, 406, 501].contains(answer.status)
+        else { throw refusal(answer, of: "the referrers of \(digest)") }
         if !aboutName { registry.withMemory { if $0.hasReferrersAPI == nil { $0.hasReferrersAPI = false } } }
         return []
     }

@@ -1,0 +1,134 @@
+import Glibc
+import NIOCore
+import OCIArchive
+import Synchronization
+
+/// The files of this machine, of which single calls fail as a test says.
+public final class FaultyFiles: FileSystem {
+    /// What a call is about to do, to what, and how many calls came before: the error number that it shall fail with.
+    public typealias Fault = @Sendable (_ action: String, _ path: String, _ number: Int) -> Int32?
+
+    private let files = LocalFileSystem()
+    private let fault: Fault
+    private let made = Mutex(0)
+
+    public init(fault: @escaping Fault = { _, _, _ in nil }) {
+        self.fault = fault
+    }
+
+    /// From the call with this number on every call fails, as if the process had been killed there.
+    public convenience init(deadAfter calls: Int) {
+        self.init { _, _, number in number < calls ? nil : EIO }
+    }
+
+    /// Calls made so far.
+    public var calls: Int { made.withLock { $0 } }
+
+    fileprivate func pass(_ action: String, _ path: String) throws {
+        let number = made.withLock { made in
+            made += 1
+            return made - 1
+        }
+        if let code = fault(action, path, number) { throw FileError(action, path, code: code) }
+    }
+
+    public func open(_ path: String, _ mode: OpenMode) async throws -> any File {
+        try pass("open", path)
+        return FaultyFile(file: try await files.open(path, mode), files: self)
+    }
+
+    public func status(_ path: String, followLinks: Bool) async throws -> FileStatus? {
+        try pass("look at", path)
+        return try await files.status(path, followLinks: followLinks)
+    }
+
+    public func list(_ path: String) async throws -> [String] {
+        try pass("list", path)
+        return try await files.list(path)
+    }
+
+    public func createFolder(_ path: String) async throws {
+        try pass("create", path)
+        try await files.createFolder(path)
+    }
+
+    public func rename(_ from: String, to: String) async throws {
+        try pass("rename", from)
+        try await files.rename(from, to: to)
+    }
+
+    public func remove(_ path: String) async throws {
+        try pass("remove", path)
+        try await files.remove(path)
+    }
+
+    public func syncFolder(_ path: String) async throws {
+        try pass("sync", path)
+        try await files.syncFolder(path)
+    }
+
+    public func standardInput() async throws -> any File { try await files.standardInput() }
+    public func standardOutput() async throws -> any File { try await files.standardOutput() }
+
+    public func freeSpace(_ path: String) async throws -> Int64 {
+        try pass("look at", path)
+        return try await files.freeSpace(path)
+    }
+}
+
+private struct FaultyFile: File {
+    let file: any File
+    let files: FaultyFiles
+
+    var path: String { file.path }
+
+    func status() async throws -> FileStatus {
+        try files.pass("look at", path)
+        return try await file.status()
+    }
+
+    func read(at offset: Int64, count: Int) async throws -> ByteBuffer {
+        try files.pass("read", path)
+        return try await file.read(at: offset, count: count)
+    }
+
+    func readNext(_ count: Int) async throws -> ByteBuffer { try await file.readNext(count) }
+
+    func readBlocking(at offset: Int64?, count: Int) throws -> ByteBuffer {
+        try files.pass("read", path)
+        return try file.readBlocking(at: offset, count: count)
+    }
+
+    func write(_ bytes: ByteBuffer, at offset: Int64) async throws {
+        try files.pass("write", path)
+        try await file.write(bytes, at: offset)
+    }
+
+    func writeNext(_ bytes: ByteBuffer) async throws {
+        try files.pass("write", path)
+        try await file.writeNext(bytes)
+    }
+
+    func reserve(_ size: Int64) async throws {
+        try files.pass("reserve", path)
+        try await file.reserve(size)
+    }
+
+    func truncate(_ size: Int64) async throws {
+        try files.pass("truncate", path)
+        try await file.truncate(size)
+    }
+
+    func sync() async throws {
+        try files.pass("sync", path)
+        try await file.sync()
+    }
+
+    func lock(shared: Bool) async throws -> Bool {
+        try files.pass("lock", path)
+        return try await file.lock(shared: shared)
+    }
+
+    /// A process that ends closes its files, whatever else goes wrong.
+    func close() async throws { try await file.close() }
+}

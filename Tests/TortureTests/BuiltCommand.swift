@@ -1,0 +1,23 @@
+import Foundation
+import TestSupport
+
+/// The command as it was built beside the tests, alone or under strace.
+enum BuiltCommand {
+    static let path = Fixtures.package.appendingPathComponent(".build/debug/lifeboat").path
+    static var canTrace: Bool { Program.exists("strace") && FileManager.default.fileExists(atPath: path) }
+
+    private static let surroundings = [
+        "DOCKER_CONFIG": "/nonexistent", "REGISTRY_AUTH_FILE": "/nonexistent/auth.json",
+    ]
+
+    static func run(_ arguments: [String], state: String) async throws -> Program.Result {
+        try await Program.run(path, arguments, environment: surroundings.merging(["XDG_STATE_HOME": state]) { $1 })
+    }
+
+    /// - Parameter injection: what strace does to which system call, such as `fsync:error=EIO:when=2`.
+    static func run(_ arguments: [String], state: String, injecting injection: String) async throws -> Program.Result {
+        let trace = ["-f", "-qqq", "-o", "/dev/null", "-e", "trace=none", "-e", "inject=" + injection, path]
+        return try await Program.run(
+            "strace", trace + arguments, environment: surroundings.merging(["XDG_STATE_HOME": state]) { $1 })
+    }
+}
