@@ -5,7 +5,7 @@ enum DefinitionKeys {
     static let registry = ["registry", "credentials", "plainHTTP", "tls", "limits", "timeouts", "retries"]
     static let rule = ["repositories", "except", "tags", "digests", "platforms", "referrers", "list", "kubernetes"]
     static let tags = ["include", "except", "semver", "newest", "by"]
-    static let referrers = ["types"]
+    static let referrers = ["types", "rescan"]
     static let step = ["name", "export", "import", "verify"]
     static let copy = ["from", "to", "images", "prefix", "rename", "retag", "overwrite", "onError", "force"]
     static let verify = ["store", "against", "deep", "images", "prefix", "rename", "retag", "onError"]

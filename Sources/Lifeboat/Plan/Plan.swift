@@ -47,8 +47,20 @@ public struct PlanItem: Sendable {
     public var targetStore = ""
     /// What is done about a tag that points elsewhere.
     public var overwrite = Overwrite.never
+    /// Whether its referrers were looked up: when it is at the target, so are they.
+    var readsReferrers = false
+    var chosenBy: Selector.AppliedRule?
+
     /// The rule that chose it, in the words of the definition.
-    public var rule = ""
+    public var rule: String { chosenBy?.summary ?? "" }
+
+    /// Between which repositories its referrers are copied.
+    var referrerWay: ReferrerWay? {
+        chosenBy.map { chosen in
+            ReferrerWay(
+                from: "\(store.name)/\(source.repository)", to: "\(targetStore)/\(targetRepository)", by: chosen.rule)
+        }
+    }
 
     /// What the target's tag will point to.
     public var root: Descriptor { graph?.root ?? source.descriptor }

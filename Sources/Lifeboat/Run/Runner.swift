@@ -106,7 +106,7 @@ public struct Runner: Sendable {
 
     private func plan(
         _ step: CopyStep, to targets: [Planner.Target], stores: OpenStores, spool: ManifestSpool,
-        only: Set<String>? = nil
+        only: Set<String>? = nil, rotation: ReferrerRotation? = nil
     ) async throws -> Plan {
         var sources: [Planner.Source] = []
         for source in step.sources {
@@ -120,6 +120,7 @@ public struct Runner: Sendable {
         var planner = Planner(targets: targets, spool: spool)
         planner.written = environment.writtenTags
         planner.only = only
+        planner.rotation = rotation
         return try await planner.plan(sources)
     }
 
@@ -149,7 +150,8 @@ public struct Runner: Sendable {
             return report
         }
         let spool = spool()
-        var plan = try await plan(step, to: targets, stores: stores, spool: spool, only: only)
+        let rotation = environment.rotation()
+        var plan = try await plan(step, to: targets, stores: stores, spool: spool, only: only, rotation: rotation)
         report.notes += plan.notes
         if let agreed = environment.agreed[report.name] {
             plan = try agreed.restrict(plan, isWhole: targets[0].store is any PlannedTarget)
@@ -178,6 +180,8 @@ public struct Runner: Sendable {
             written: step.kind == .export ? nil : environment.writtenTags, runID: runID, observe: observe,
             permit: { try permit() })
         let outcome = try await transfer.run(plan)
+        await rotation.record(plan, outcome.reports)
+        if let fault = await rotation.fault { report.notes.append("referrers are looked up in each run: \(fault)") }
         report.error = outcome.sourceError.map { FailureReport($0) }
         report.images += outcome.reports
         report.bytesMoved = outcome.bytesMoved
