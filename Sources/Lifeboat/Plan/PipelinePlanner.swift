@@ -148,10 +148,8 @@ extension OpenStores {
     func source(_ definition: StoreDefinition, after planned: PlannedImages?) async throws -> any SourceStore {
         guard let planned else { return try await source(definition) }
         switch definition {
-        case .registry:
-            let store = try await source(definition)
-            guard let registry = store as? Registry else { return store }
-            return PlannedRegistry(images: planned, base: registry)
+        case .registry(let host, let prefix):
+            return PlannedRegistry(images: planned, base: try registry(host, definition)).under(prefix)
         case .archive(let path): return PlannedCatalog(images: planned, base: nil, name: path)
         case .layout(let path):
             let base = try await exists(path) ? try await source(definition) as? any ImageCatalog : nil

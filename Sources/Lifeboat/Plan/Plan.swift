@@ -67,10 +67,8 @@ public struct PlanItem: Sendable {
 
     public var sourceName: String { store.name + "/" + source.name }
 
-    public var targetName: String { targetName(in: targetStore) }
-
-    public func targetName(in target: String) -> String {
-        target + "/" + targetRepository.description
+    public var targetName: String {
+        targetStore + "/" + targetRepository.description
             + (targetTag.map { ":" + $0.description } ?? "@" + root.digest.description)
     }
 }

@@ -97,6 +97,7 @@ private struct Tally {
         switch store {
         case let registry as Registry: registry.name
         case let planned as PlannedRegistry: planned.host
+        case let part as PrefixedRegistry: host(part.base)
         default: nil
         }
     }

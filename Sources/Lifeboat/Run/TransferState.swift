@@ -30,7 +30,7 @@ actor TransferState {
         finished = items.map { _ in false }
         reports = items.map { item in
             var report = ImageReport(
-                source: item.sourceName, target: item.targetName(in: targets[item.target]), digest: item.root.digest,
+                source: item.sourceName, target: item.targetName, digest: item.root.digest,
                 outcome: .failed)
             report.size = item.graph?.size ?? 0
             if case .replace(let old) = item.action { report.replaced = old }

@@ -57,7 +57,7 @@ extension WrittenTags {
         guard let tag = item.targetTag else { return }
         let known = try await lastWritten(registry: registry, repository: item.targetRepository, tag: tag)
         guard known.digest != present, known.begun != present else { return }
-        let name = item.targetName(in: registry)
+        let name = item.targetName
         if let known = known.digest {
             throw LifeboatError(
                 .conflict,

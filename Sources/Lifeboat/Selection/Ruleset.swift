@@ -34,7 +34,7 @@ struct Ruleset: Sendable {
             var passedOver = 0
             var example: ListedImage?
             for image in contents.images {
-                if let registry = image.registry, !hosts.isEmpty, !hosts.contains(registry) {
+                guard let image = hosts.isEmpty ? image : hosts.lazy.compactMap({ image.within($0) }).first else {
                     passedOver += 1
                     if example == nil { example = image }
                     continue
