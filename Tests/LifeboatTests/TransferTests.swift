@@ -105,6 +105,15 @@ import Testing
         #expect(await new.repositories().isEmpty)
     }
 
+    @Test func `what is tried again below a blob or a manifest counts for its image`() async throws {
+        let old = MemoryStore(name: "old")
+        let app = try await old.target(RepositoryName("app"))
+        try await SeededImages.push(to: app, seed: 1, tags: [Tag("1")])
+        let (_, outcome) = try await transfer(HesitatingStore(store: old), to: MemoryStore(name: "new"))
+        // Its manifest, its config and its two layers.
+        #expect(outcome.reports.map(\.retries) == [4])
+    }
+
     @Test func `a blob whose bytes are wrong fails its images and no others`() async throws {
         let old = MemoryStore(name: "old")
         let app = try await old.target(RepositoryName("app"))
@@ -118,6 +127,36 @@ import Testing
         #expect(outcome.reports.first { $0.source.hasSuffix(":good") }?.outcome == .done)
         let target = try await new.source(RepositoryName("app"))
         #expect(try await target.tags() == [Tag("good")])
+    }
+}
+
+/// A store that has to try everything twice.
+struct HesitatingStore: SourceStore {
+    let store: MemoryStore
+
+    var name: String { store.name }
+    func repositories() async throws -> [RepositoryName] { await store.repositories() }
+    func source(_ repository: RepositoryName) async throws -> any ImageSource {
+        Repository(inner: await store.source(repository))
+    }
+
+    struct Repository: ImageSource {
+        let inner: any ImageSource
+
+        var name: String { inner.name }
+        func resolve(_ reference: TagOrDigest) async throws -> Descriptor { try await inner.resolve(reference) }
+        func tags() async throws -> [OCI.Tag] { try await inner.tags() }
+        func manifest(_ descriptor: Descriptor) async throws -> Manifest {
+            RetryCount.current?.add()
+            return try await inner.manifest(descriptor)
+        }
+        func referrers(of digest: Digest) async throws -> [Descriptor] { try await inner.referrers(of: digest) }
+        func read<R: Sendable>(
+            _ blob: Descriptor, after prefix: Prefix?, _ body: @escaping @Sendable (Content) async throws -> R
+        ) async throws -> R {
+            RetryCount.current?.add()
+            return try await inner.read(blob, after: prefix, body)
+        }
     }
 }
 

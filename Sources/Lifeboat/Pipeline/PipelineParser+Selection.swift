@@ -92,11 +92,9 @@ extension PipelineParser {
 
     private func readReferrers(_ node: Node, into rule: inout SelectionRule, key: String) {
         switch node {
-        case .mapping:
+        case .mapping(let mapping):
+            if mapping.isEmpty { reader.fault("want types, rescan or both", at: node, key: key) }
             let members = reader.members(node, key: key, known: DefinitionKeys.referrers)
-            if members.isEmpty {
-                reader.fault("want types, rescan or both", at: node, key: key)
-            }
             if let types = members["types"] { rule.referrerTypes = patterns(types, key: key + ".types") }
             if let rescan = members["rescan"] {
                 rule.rescan = reader.value(rescan, key: key + ".rescan") { try Quantity.interval($0) }

@@ -41,6 +41,8 @@ public struct PlanItem: Sendable {
     public var graph: ImageGraph?
     /// What a reader should know and that is no failure.
     public var notes: [String] = []
+    /// How often requests for its manifests were repeated.
+    var retries = 0
     /// Which of the step's targets it is for.
     public var target = 0
     /// How messages call that target.

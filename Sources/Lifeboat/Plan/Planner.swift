@@ -147,7 +147,16 @@ public struct Planner: Sendable {
             item.targetStore = targets[number].store.name
             item.overwrite = targets[number].overwrite
             do {
-                planned.items[number] = try await self.item(item, for: candidate, graph: &graph)
+                let below = RetryCount()
+                let (known, first) = (graph, item)
+                var result: PlanItem
+                (result, graph) = try await RetryCount.$current.withValue(below) {
+                    var graph = known
+                    let item = try await self.item(first, for: candidate, graph: &graph)
+                    return (item, graph)
+                }
+                result.retries = below.value
+                planned.items[number] = result
             } catch let error as any Failure where error.kind != .internal && error.kind != .local {
                 planned.failures.append(
                     targets.count > 1
