@@ -20,4 +20,14 @@ enum BuiltCommand {
         return try await Program.run(
             "strace", trace + arguments, environment: surroundings.merging(["XDG_STATE_HOME": state]) { $1 })
     }
+
+    /// - Parameters:
+    ///   - calls: system calls of which a line each goes to `log`.
+    static func run(
+        _ arguments: [String], state: String, watching calls: String, log: String
+    ) async throws -> Program.Result {
+        let trace = ["-f", "-qq", "-s", "300", "-o", log, "-e", "trace=" + calls, path]
+        return try await Program.run(
+            "strace", trace + arguments, environment: surroundings.merging(["XDG_STATE_HOME": state]) { $1 })
+    }
 }

@@ -88,7 +88,9 @@ struct ProcessTortureTests {
                         !wrong.isEmpty
                         ? (first.status == 0 ? .silent : .lost)
                         : second.status != 0 || !after.isEmpty ? .unresumed : .fine
-                    tally.add(verdict, "import, \(one.injection): \(wrong) \(second.errors) \(after)")
+                    tally.add(
+                        verdict,
+                        "import, \(one.injection): \(wrong) then exit \(second.status) \(second.errors) \(after)")
                 }
             }
             try tally.close()
@@ -96,7 +98,7 @@ struct ProcessTortureTests {
     }
 
     private func export(_ host: String, _ output: String, _ folder: String) -> [String] {
-        ["export", host, "--to", folder + "/out/" + output, "--plain-http"]
+        ["export", host, "--to", folder + "/out/" + output]
     }
 
     private func trial(

@@ -63,9 +63,11 @@ extension Layout {
         let folder = LayoutFolder(path: path, files: files, surroundings: surroundings)
         if try await files.status(path, followLinks: true) != nil {
             let names = try await files.list(path)
-            if names.contains("oci-layout") || names.contains("index.json") {
+            // A write that was cut off leaves blobs, then also a list, and the marker last.
+            let unfinished = ["blobs", "index.json", "lifeboat-tmp"]
+            if names.contains("oci-layout") {
                 try await checkMarker(of: folder)
-            } else if let other = names.first(where: { $0 != "blobs" && $0 != "lifeboat-tmp" }) {
+            } else if let other = names.first(where: { !unfinished.contains($0) }) {
                 throw ArchiveError(
                     .conflict, "\(shown(path)) is no OCI layout, and has other things in it, such as \(shown(other))",
                     advice: "give a new folder, an empty one, or an OCI layout")
@@ -76,6 +78,7 @@ extension Layout {
         let catalog = LayoutCatalog(
             folder: folder, defaultRepository: defaultRepository, isGathering: gathering, isWritable: true)
         _ = try await catalog.current()
+        if try await folder.status(folder.indexPath) != nil { try await folder.mark() }
         return Layout(folder, catalog: catalog, registry: registry)
     }
 

@@ -88,10 +88,9 @@ actor LayoutCatalog {
             try await refresh()
             let (bytes, number, count) = (index.bytes, changed, pending.count)
             try await folder.syncBlobs()
-            if try await folder.status(folder.markerPath) == nil {
-                _ = try await folder.replace(folder.markerPath, with: ByteBuffer(string: Layout.marker))
-            }
+            // The marker comes last: a folder that says that it is a layout has its list.
             stamp = try await folder.replace(folder.indexPath, with: bytes)
+            try await folder.mark()
             try await folder.files.syncFolder(folder.path)
             written = number
             pending.removeFirst(count)
@@ -127,9 +126,7 @@ actor LayoutCatalog {
 
     private func load() async throws {
         guard let (bytes, status) = try await folder.read(folder.indexPath, upTo: LayoutIndex.sizeLimit) else {
-            // While we write the first list, the marker is there a moment before it.
-            if isWritable, writing != nil { return }
-            if isWritable, try await folder.status(folder.markerPath) == nil || writing != nil { return }
+            if isWritable, try await folder.status(folder.markerPath) == nil { return }
             throw ArchiveError(
                 .damaged, "\(shown(folder.path)) has no index.json",
                 advice: "the folder is an incomplete OCI layout; write it again, or restore it from elsewhere")

@@ -80,6 +80,12 @@ extension LayoutFolder {
         return stamp
     }
 
+    /// Writes `oci-layout`, unless it is there.
+    func mark() async throws {
+        guard try await status(markerPath) == nil else { return }
+        _ = try await replace(markerPath, with: ByteBuffer(string: Layout.marker))
+    }
+
     /// Makes the names of all blobs durable: before a list says that they are there.
     func syncBlobs() async throws {
         for algorithm in Digest.Algorithm.allCases {
