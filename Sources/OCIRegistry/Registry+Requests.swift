@@ -90,12 +90,33 @@ extension Registry {
     ) async throws -> Answer {
         let status = Int(head.status.code)
         let limit = status < 300 ? request.bodyLimit : Request.errorLimit
-        let body = try await exchange.collect(upTo: limit + 1)
+        var body = try await exchange.collect(upTo: limit + 1)
+        if let name = head.headers.first(name: "Content-Encoding"), request.method != .HEAD {
+            body = try decoded(body, name, upTo: limit + 1, address, request)
+        }
         guard status >= 300 || body.readableBytes <= limit else {
             throw RegistryError(
                 .policy, "\(address.authority) answers \(request.what) with more than \(limit) bytes, the limit")
         }
         return Answer(status: status, headers: head.headers, body: body, address: address)
+    }
+
+    /// The body without the coding that a proxy has put on it; as it is where it only bears the name of one (R6).
+    private static func decoded(
+        _ body: ByteBuffer, _ name: String, upTo limit: Int, _ address: WebAddress, _ request: Request
+    ) throws -> ByteBuffer {
+        // No document starts like gzip (RFC 1952, section 2.3.1).
+        let isCompressed = body.readableBytesView.starts(with: [0x1f, 0x8b])
+        guard let coding = isCompressed ? ContentCoding("gzip") : ContentCoding(name) == nil ? nil : ContentCoding.none
+        else {
+            throw RegistryError.protocolViolation(
+                "\(address.authority) sends \(request.what) in the encoding '\(shown(name, limit: 40))', want identity",
+                advice: "switch compression off in the proxy in front of the registry")
+        }
+        coding.add(body)
+        var decoded = ByteBuffer()
+        while decoded.readableBytes < limit, let part = try coding.next() { decoded.writeImmutableBuffer(part) }
+        return decoded
     }
 
     /// Where an answer redirects to; nil if it does not.

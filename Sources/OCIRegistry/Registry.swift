@@ -65,13 +65,20 @@ public final class Registry: Sendable {
         uptime = Registry.stopwatch(surroundings.clock)
         let transport = try Transport(root, options: options, surroundings: surroundings)
         self.transport = transport
-        let service = TokenService(name: name, now: surroundings.now) { [name] request in
+        let send: @Sendable (Request) async throws -> Answer = { [name] request in
             try await RequestLoop(name: name, options: options, surroundings: surroundings).run(request) {
                 try await Registry.answer(request, over: transport)
             }
         }
+        var azure: AzureLogin?
+        if case .azure(let variables) = options.credentials {
+            azure = AzureLogin(
+                name: name, registry: root, identity: { try AzureIdentity(environment: variables) },
+                now: surroundings.now, send: send)
+        }
         authenticator = Authenticator(
-            name: name, registry: root, options: options, now: surroundings.now, tokens: service)
+            name: name, registry: root, options: options, now: surroundings.now,
+            tokens: TokenService(name: name, now: surroundings.now, send: send), azure: azure)
     }
 
     /// Closes all connections. Nothing can be asked afterwards.

@@ -21,7 +21,17 @@ actor OpenStores {
 
     func source(_ definition: StoreDefinition) async throws -> any SourceStore {
         switch definition {
-        case .registry(let host, _): return try registry(host, definition)
+        case .registry(let host, _):
+            let origin = try registry(host, definition)
+            let mirrors = environment.settings.registries[definition]?.mirrors ?? []
+            return mirrors.isEmpty
+                ? origin
+                : MirroredRegistry(
+                    origin,
+                    mirrors: try mirrors.map { mirror in
+                        let store = StoreDefinition.registry(host: mirror.host, prefix: mirror.prefix)
+                        return MirroredRegistry.Mirror(try registry(mirror.host, store), prefix: mirror.prefix)
+                    })
         case .archive(let path):
             if let known = files[definition] { return known }
             let opened = try await openArchive(path, environment.archiveOpening)
@@ -56,7 +66,8 @@ actor OpenStores {
         let key = RegistryKey(
             host: host, settings: environment.settings.registries[definition] ?? RegistrySettings())
         if let known = registries[key] { return known }
-        var options = key.settings.applied(to: environment.registries, files: environment.fileSystem)
+        var options = key.settings.applied(
+            to: environment.registries, files: environment.fileSystem, variables: environment.variables)
         if environment.plainHTTPHosts.contains(host) { options.plainHTTP = true }
         let opened = try Registry(
             host: host, options: options, surroundings: environment.surroundings, logger: environment.logger)

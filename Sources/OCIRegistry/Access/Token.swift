@@ -48,36 +48,16 @@ struct TokenService: TokenFetching {
             parameters += [("grant_type", "refresh_token"), ("client_id", "lifeboat"), ("refresh_token", token)]
             request.method = .POST
             request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
-            request.body = ByteBuffer(string: TokenService.form(parameters))
+            request.body = ByteBuffer(string: Form.text(parameters))
         case .password(let username, let password)?:
             request.headers.add(
                 name: "Authorization", value: basicHeader(username: username, password: password))
             fallthrough
         default:
             let separator = realm.target.contains("?") ? "&" : "?"
-            request.address = realm.at(realm.target + separator + TokenService.form(parameters))
+            request.address = realm.at(realm.target + separator + Form.text(parameters))
         }
         return request
-    }
-
-    private static func form(_ parameters: [(String, String)]) -> String {
-        parameters.map { $0.0 + "=" + escaped($0.1) }.joined(separator: "&")
-    }
-
-    private static func escaped(_ text: String) -> String {
-        var result = ""
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: ","):
-                result.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let hex = String(byte, radix: 16, uppercase: true)
-                result += "%" + (hex.count < 2 ? "0" : "") + hex
-            }
-        }
-        return result
     }
 
     private func token(_ answer: Answer, from realm: WebAddress) throws(RegistryError) -> Token {

@@ -34,6 +34,11 @@ extension RemoteRepository: ImageSource {
         guard let manifest = try await get(.digest(descriptor.digest), pull) else {
             throw lost(RemoteRepository.what(.digest(descriptor.digest)))
         }
+        return try checked(manifest, as: descriptor)
+    }
+
+    /// A manifest that has come for a descriptor, whose size may be what a header said only.
+    func checked(_ manifest: Manifest, as descriptor: Descriptor) throws -> Manifest {
         var wanted = descriptor
         if registry.withMemory({ $0.statedSizes.contains(descriptor.digest) }) {
             wanted.size = manifest.descriptor.size
