@@ -17,7 +17,9 @@ extension Registry {
     func answer(_ request: Request) async throws -> Answer {
         try await loop.run(request) {
             try await self.exchange(request) { exchange, head, address in
-                try await Registry.collect(exchange, head, address, request)
+                var answer = try await Registry.collect(exchange, head, address, request)
+                if answer.status >= 300 { answer.body = self.secrets.hidden(in: answer.body) }
+                return answer
             }
         }
     }
@@ -169,6 +171,8 @@ extension Registry {
         _ answer: Answer, of what: String, in repository: RepositoryName?,
         otherwise: FailureKind = .protocolViolation
     ) -> RegistryError {
+        var answer = answer
+        answer.body = secrets.hidden(in: answer.body)
         let place = name + (repository.map { "/\($0)" } ?? "")
         let said = answer.said.map { ": \($0)" } ?? ""
         let status = answer.status

@@ -16,6 +16,7 @@ public final class Registry: Sendable {
     let root: WebAddress
     let transport: Transport
     let authenticator: Authenticator
+    let secrets: Secrets
     private let memory = Mutex(Memory())
     let turns = Turns()
     /// The time since the registry was opened.
@@ -70,6 +71,8 @@ public final class Registry: Sendable {
                 try await Registry.answer(request, over: transport)
             }
         }
+        let secrets = Secrets()
+        self.secrets = secrets
         var azure: AzureLogin?
         if case .azure(let variables) = options.credentials {
             azure = AzureLogin(
@@ -78,7 +81,8 @@ public final class Registry: Sendable {
         }
         authenticator = Authenticator(
             name: name, registry: root, options: options, now: surroundings.now,
-            tokens: TokenService(name: name, now: surroundings.now, send: send), azure: azure)
+            tokens: TokenService(name: name, secrets: secrets, now: surroundings.now, send: send), azure: azure,
+            secrets: secrets)
     }
 
     /// Closes all connections. Nothing can be asked afterwards.

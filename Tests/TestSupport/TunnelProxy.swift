@@ -3,7 +3,7 @@ import NIOPosix
 import OCI
 import Synchronization
 
-/// An HTTP proxy that makes tunnels (CONNECT), whatever their target is called, to one server.
+/// An HTTP proxy that makes tunnels (CONNECT), whatever their target is called, to one server or to several in turn.
 public final class TunnelProxy: Sendable {
     /// `127.0.0.1:port`.
     public let host: String
@@ -25,19 +25,27 @@ public final class TunnelProxy: Sendable {
     }
 
     /// - Parameters:
-    ///   - server: `address:port` to which all tunnels lead.
+    ///   - servers: `address:port` of each, to which tunnels lead in turn.
     ///   - login: `user:password` that must be given; nil for none.
-    public static func run<R>(to server: String, login: String? = nil, _ body: (TunnelProxy) async throws -> R)
+    public static func run<R>(to servers: String..., login: String? = nil, _ body: (TunnelProxy) async throws -> R)
         async throws -> R
     {
         let log = Log()
         let wanted = login.map { "Proxy-Authorization: Basic " + Base64.encode($0.utf8) }
-        let parts = server.split(separator: ":")
-        let target = try SocketAddress(ipAddress: String(parts[0]), port: Int(parts[1]) ?? 0)
+        let all = try servers.map { server in
+            let parts = server.split(separator: ":")
+            return try SocketAddress(ipAddress: String(parts[0]), port: Int(parts[1]) ?? 0)
+        }
+        let count = Mutex(0)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
+                let number = count.withLock { count in
+                    count += 1
+                    return count
+                }
+                let target = all[number % all.count]
+                return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Greeter(log: log, wanted: wanted, target: target))
                 }
             }

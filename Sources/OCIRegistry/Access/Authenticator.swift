@@ -37,6 +37,7 @@ actor Authenticator {
     private let now: @Sendable () -> Int64
     private let tokens: any TokenFetching
     private let azure: AzureLogin?
+    private let secrets: Secrets
     private var demand = Demand.nothing
     private var held: [Access: Token] = [:]
     private var fetches: [Access: Task<Token, any Error>] = [:]
@@ -45,7 +46,7 @@ actor Authenticator {
 
     init(
         name: String, registry: WebAddress, options: RegistryOptions, now: @escaping @Sendable () -> Int64,
-        tokens: any TokenFetching, azure: AzureLogin? = nil
+        tokens: any TokenFetching, azure: AzureLogin?, secrets: Secrets
     ) {
         self.name = name
         self.registry = registry
@@ -53,6 +54,7 @@ actor Authenticator {
         self.now = now
         self.tokens = tokens
         self.azure = azure
+        self.secrets = secrets
     }
 
     /// The `Authorization` to send with a request; nil as long as the registry has not asked for any.
@@ -140,6 +142,7 @@ actor Authenticator {
         fetches[access] = fetch
         defer { fetches[access] = nil }
         let token = try await fetch.value
+        secrets.add(token.header)
         held[access] = token
         return token
     }
@@ -152,8 +155,12 @@ actor Authenticator {
     }
 
     private func look(_ repository: RepositoryName?, after rejected: Credential?) async throws -> Credential? {
-        if let azure { return try await azure.credential(after: rejected) }
-        return try await options.credentials.credential(for: name, repository)
+        let found =
+            if let azure { try await azure.credential(after: rejected) } else {
+                try await options.credentials.credential(for: name, repository)
+            }
+        secrets.add(found)
+        return found
     }
 
     /// Looks again where a credential came from that is refused, once for all that wait for it.

@@ -134,7 +134,8 @@ struct CredentialHelper: Sendable {
         posix_spawn_file_actions_adddup2(&actions, input, 0)
         posix_spawn_file_actions_adddup2(&actions, output, 1)
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
-        var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments + (speaksVerbs ? [verb] : []))
+        var words: [UnsafeMutablePointer<CChar>?] =
+            ([program] + arguments + (speaksVerbs ? [verb] : []))
             .map { strdup($0) } + [nil]
         defer { words.forEach { free($0) } }
         var environment: [UnsafeMutablePointer<CChar>?] = ProcessInfo.processInfo.environment.map { name, value in

@@ -11,9 +11,11 @@ enum DockerLogins {
     static func find(_ registry: String, _ repository: RepositoryName?, in paths: [String]) async throws -> Credential?
     {
         for path in paths {
-            guard let bytes = try await NIOThreadPool.singleton.runIfActive({
-                try LoginFile.read(path, upTo: DockerConfig.sizeLimit)
-            }) else { continue }
+            guard
+                let bytes = try await NIOThreadPool.singleton.runIfActive({
+                    try LoginFile.read(path, upTo: DockerConfig.sizeLimit)
+                })
+            else { continue }
             switch try DockerConfig(parsing: bytes, path: path).login(to: registry, repository) {
             case .credential(let credential)?: return credential
             case .helper(let name, let server)?:

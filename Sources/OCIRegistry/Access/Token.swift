@@ -22,6 +22,7 @@ protocol TokenFetching: Sendable {
 /// The token protocol of the distribution project: GET with a password, POST with a refresh token (OAuth 2).
 struct TokenService: TokenFetching {
     let name: String
+    let secrets: Secrets
     let now: @Sendable () -> Int64
     /// Sends a request with retries, follows no redirect to another origin.
     let send: @Sendable (Request) async throws -> Answer
@@ -30,7 +31,8 @@ struct TokenService: TokenFetching {
         -> Token
     {
         if case .registryToken(let token)? = credential { return try Token(token, expires: .max, from: name) }
-        let answer = try await send(request(access, realm, service, credential))
+        var answer = try await send(request(access, realm, service, credential))
+        if answer.status != 200 { answer.body = secrets.hidden(in: answer.body) }
         guard answer.status == 200 else { throw refusal(answer, by: realm, credential) }
         return try token(answer, from: realm)
     }
