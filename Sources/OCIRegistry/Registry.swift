@@ -14,6 +14,7 @@ public final class Registry: Sendable {
     let surroundings: Surroundings
     let logger: Logger
     let root: WebAddress
+    let listing: TagListing
     let transport: Transport
     let authenticator: Authenticator
     let secrets: Secrets
@@ -35,6 +36,10 @@ public final class Registry: Sendable {
         var begun: [BlobPlace: WebAddress] = [:]
         /// Bytes that are sent in one request, once a registry has refused more.
         var largestUpload: Int?
+        /// What tags point to, of repositories whose listing says so.
+        var listings: [RepositoryName: [Tag: ListedTag]] = [:]
+        /// Whether the registry refuses the listing of its own kind.
+        var lacksOwnListing = false
         var warnings: Set<String> = []
         /// Whether parts of blobs can be asked for, as far as it is known.
         var sendsParts = true
@@ -61,6 +66,7 @@ public final class Registry: Sendable {
         }
         root = options.plainHTTP ?? (plain.network == .loopback) ? plain : secure
         self.options = options
+        listing = options.listing ?? TagListing(host: root.host)
         self.surroundings = surroundings
         self.logger = logger
         uptime = Registry.stopwatch(surroundings.clock)

@@ -30,6 +30,8 @@ public struct RegistryOptions: Sendable {
     public var idleTimeout = Duration.seconds(60)
     /// Bytes a second.
     public var minimumRate = 1024
+    /// How tags are listed; nil for what is known of the host.
+    public var listing: TagListing?
     public var upload = Upload.whole
     public var ranges = RangePolicy()
     /// Hosts (`host` or `host:port`) whose token service may stand on a private address or another scheme.

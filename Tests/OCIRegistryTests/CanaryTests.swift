@@ -86,20 +86,12 @@ struct CanaryTests {
                                 $0.upload = .chunks(of: 50_000)
                             }
                             if isTrusted { options.trustedRealms = [tokens.host] }
-                            let client = try Registry(
-                                host: registry.host, options: options, surroundings: .real, logger: log.logger)
-                            do {
-                                try await body(
-                                    client.repository(RepositoryName("team/app")), hosts,
-                                    { error in
-                                        let advice = (error as? any Failure)?.advice ?? ""
-                                        said.withLock { $0.append("\(error) \(advice) \(String(reflecting: error))") }
-                                    })
-                            } catch {
-                                said.withLock { $0.append("\(error)") }
-                                Issue.record(error)
+                            try await withRegistry(registry.host, options, log: log) { client in
+                                try await body(client.repository(RepositoryName("team/app")), hosts) { error in
+                                    let advice = (error as? any Failure)?.advice ?? ""
+                                    said.withLock { $0.append("\(error) \(advice) \(String(reflecting: error))") }
+                                }
                             }
-                            try await client.shutdown()
                             // Tokens for the registry, the password for its token service, nothing for anybody else.
                             #expect(!Hosts.heard(registry).contains(Self.password))
                             #expect(!Hosts.heard(tokens).contains(Self.token))

@@ -335,12 +335,11 @@ struct RegistryRowTests {
             answer.headers.add(name: "Warning", value: "199 - \"no matter\"")
             return answer
         } _: { server in
-            let registry = try Registry(
-                host: server.host, options: .quick(), surroundings: .real, logger: log.logger)
-            for _ in 0..<3 {
-                _ = try await registry.repository(RepositoryName("team/app")).resolve(.tag(.latest))
+            try await withRegistry(server.host, log: log) { registry in
+                for _ in 0..<3 {
+                    _ = try await registry.repository(RepositoryName("team/app")).resolve(.tag(.latest))
+                }
             }
-            try await registry.shutdown()
         }
         let warnings = log.lines
         #expect(warnings.count == 1)

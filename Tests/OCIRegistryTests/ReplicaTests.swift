@@ -136,27 +136,28 @@ import Testing
         try await ScriptedRegistry.serve(at: "127.0.0.3", replicas.script(1)) { second in
             var options = Self.plain
             options.lookUp = { _ in ["127.0.0.2", "127.0.0.3"] }
-            let registry = try Registry(
-                host: "registry.invalid:\(second.port)", options: options, surroundings: .real,
-                logger: LogLines().logger)
-            try await ScriptedRegistry.serve(at: "127.0.0.2", port: second.port, replicas.script(0)) { first in
-                let failures = try await Self.push(0..<5, to: registry)
-                #expect(failures == 0)
-                #expect(await registry.address() == "127.0.0.2")
-                #expect(second.requests.isEmpty && !first.requests.isEmpty)
-            }
-            // Both blobs of the image are sent again, though the first replica was sent them.
-            for number in 0..<5 {
-                do {
-                    try await Self.push(number, to: registry.repository(RepositoryName("team/app-\(number % 7)")))
-                } catch let error as any Failure where error.kind == .unavailable {
-                    // What was under way when the address went.
-                    try await Self.push(number, to: registry.repository(RepositoryName("team/app-\(number % 7)")))
+            try await withRegistry("registry.invalid:\(second.port)", options) { registry in
+                try await ScriptedRegistry.serve(at: "127.0.0.2", port: second.port, replicas.script(0)) { first in
+                    let failures = try await Self.push(0..<5, to: registry)
+                    #expect(failures == 0)
+                    let address = await registry.address()
+                    #expect(address == "127.0.0.2")
+                    #expect(second.requests.isEmpty && !first.requests.isEmpty)
                 }
+                // Both blobs of each image are sent again, though the first replica was sent them.
+                for number in 0..<5 {
+                    let repository = registry.repository(try RepositoryName("team/app-\(number % 7)"))
+                    do {
+                        try await Self.push(number, to: repository)
+                    } catch let error as any Failure where error.kind == .unavailable {
+                        // What was under way when the address went.
+                        try await Self.push(number, to: repository)
+                    }
+                }
+                let address = await registry.address()
+                #expect(address == "127.0.0.3")
+                #expect(second.requests.count { $0.method == .PUT && $0.path.hasPrefix("/upload/") } >= 10)
             }
-            #expect(await registry.address() == "127.0.0.3")
-            #expect(second.requests.count { $0.method == .PUT && $0.path.hasPrefix("/upload/") } >= 10)
-            try await registry.shutdown()
         }
     }
 }

@@ -42,11 +42,11 @@ extension RegistryOptions {
 
 /// Runs `body` with a registry, which is shut down after it.
 func withRegistry<R>(
-    _ host: String, _ options: RegistryOptions = .quick(), _ body: (Registry) async throws -> R
+    _ host: String, _ options: RegistryOptions = .quick(), log: LogLines? = nil, _ body: (Registry) async throws -> R
 ) async throws -> R {
     let registry = try Registry(
         host: host, options: options, surroundings: .real,
-        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        logger: log?.logger ?? Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     do {
         let result = try await body(registry)
         try await registry.shutdown()

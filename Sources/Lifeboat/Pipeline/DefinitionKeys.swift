@@ -2,7 +2,7 @@
 enum DefinitionKeys {
     static let definition = ["version", "name", "inputs", "state", "window", "retries", "stores", "images", "steps"]
     static let store = registry + ["archive", "keep", "layout"]
-    static let registry = ["registry", "credentials", "plainHTTP", "tls", "mirrors", "limits", "timeouts", "retries"]
+    static let registry = ["registry", "credentials", "plainHTTP", "tls", "mirrors", "listing", "limits", "timeouts", "retries"]
     static let rule = ["repositories", "except", "tags", "digests", "platforms", "referrers", "list", "kubernetes"]
     static let tags = ["include", "except", "semver", "newest", "by"]
     static let referrers = ["types"]

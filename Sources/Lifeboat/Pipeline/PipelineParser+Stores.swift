@@ -1,5 +1,6 @@
 import OCI
 import OCIArchive
+import OCIRegistry
 import Yams
 
 /// `stores`: what the steps read and write.
@@ -110,6 +111,7 @@ extension PipelineParser {
             }
             wanted.verifiesTLS = members["verify"].flatMap { reader.flag($0, key: key + ".tls.verify") }
         }
+        wanted.listing = members["listing"].flatMap { reader.choice($0, key: key + ".listing") }
         if let mirrors = members["mirrors"] {
             wanted.mirrors = self.mirrors(mirrors, key: key + ".mirrors")
         }

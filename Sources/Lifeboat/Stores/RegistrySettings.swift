@@ -39,6 +39,7 @@ public struct RegistrySettings: Sendable, Hashable {
     public var verifiesTLS: Bool?
     /// Registries to read from first what is asked for by digest.
     public var mirrors: [RegistryMirror] = []
+    public var listing: TagListing?
     public var connections: Int?
     public var requestsPerSecond: Double?
     public var bytesPerSecond: Int64?
@@ -81,6 +82,7 @@ extension RegistrySettings {
         options.tls.certificateFile = certificateFile ?? options.tls.certificateFile
         options.tls.keyFile = keyFile ?? options.tls.keyFile
         options.tls.verify = verifiesTLS ?? options.tls.verify
+        options.listing = listing ?? options.listing
         options.connections = connections ?? options.connections
         options.requestsPerSecond = requestsPerSecond ?? options.requestsPerSecond
         options.bytesPerSecond = bytesPerSecond ?? options.bytesPerSecond

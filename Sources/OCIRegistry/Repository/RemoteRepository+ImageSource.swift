@@ -13,14 +13,7 @@ extension RemoteRepository: ImageSource {
 
     /// Names that are no tags are passed over.
     public func tags() async throws -> [Tag] {
-        let pages = Pages(
-            registry: registry, access: pull, member: "tags", what: "the list of tags", repository: repository)
-        let names = try await pages.read(from: address("tags/list?n=\(Pages.size)")) { answer in
-            answer.status == 404
-                ? RegistryError(
-                    .notFound, "\(registry.name) has no repository \(repository)",
-                    advice: "check the name; lifeboat list \(registry.name) shows what is there", status: 404) : nil
-        }
+        let names = try await listedNames()
         var tags: [Tag] = []
         for name in names {
             do { tags.append(try Tag(name)) } catch { registry.skip(name, error) }
