@@ -184,7 +184,7 @@ extension Registry {
         case 401, 403:
             return RegistryError(
                 .auth, "\(place) refuses access to \(what) (\(status)\(said))",
-                advice: "docker login \(name), with a user who may do this", status: status)
+                advice: "lifeboat login \(name), with a user who may do this", status: status)
         case 404:
             return RegistryError(
                 .notFound, "\(place) has no \(what)\(said)",

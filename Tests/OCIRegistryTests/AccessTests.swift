@@ -70,7 +70,7 @@ struct AccessTests {
             repository, server in
             let error = try await failure { try await repository.tags() }
             #expect(error.kind == .auth)
-            #expect(error.advice?.contains("docker login") == true)
+            #expect(error.advice?.contains("lifeboat login") == true)
             #expect(server.requests.count == 3)
         }
     }

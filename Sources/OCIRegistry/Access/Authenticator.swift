@@ -178,7 +178,7 @@ actor Authenticator {
     }
 
     private func refused(_ reason: String) -> RegistryError {
-        RegistryError(.auth, "\(name) refuses access: \(reason)", advice: "docker login \(name)", status: 401)
+        RegistryError(.auth, "\(name) refuses access: \(reason)", advice: "lifeboat login \(name)", status: 401)
     }
 }
 

@@ -38,7 +38,7 @@ struct DockerConfig: Sendable {
                 if entries[name] == nil || name == key { entries[name] = credential }
             }
         } catch {
-            throw RegistryError(.auth, "\(error.description)", advice: "docker login, which writes the file anew")
+            throw RegistryError(.auth, "\(error.description)", advice: "mend it; lifeboat login writes into it, and never over what it cannot read")
         }
     }
 

@@ -85,7 +85,7 @@ struct TokenService: TokenFetching {
             ? "the token service \(realm.origin) gives none without a login (\(answer.status)\(said))"
             : "the token service \(realm.origin) refuses the login (\(answer.status)\(said))"
         return RegistryError(
-            .auth, "\(name) refuses access: \(reason)", advice: "docker login \(name)", status: answer.status)
+            .auth, "\(name) refuses access: \(reason)", advice: "lifeboat login \(name)", status: answer.status)
     }
 }
 
