@@ -64,7 +64,7 @@ public struct MirroredRegistry: SourceStore {
 }
 
 /// One repository of a `MirroredRegistry`.
-struct MirroredRepository: ImageSource {
+struct MirroredRepository: NamedManifestSource, DigestListing {
     let origin: RemoteRepository
     let mirrors: [MirroredRegistry.Mirror]
 
@@ -73,6 +73,14 @@ struct MirroredRepository: ImageSource {
     func resolve(_ reference: TagOrDigest) async throws -> Descriptor { try await origin.resolve(reference) }
 
     func tags() async throws -> [Tag] { try await origin.tags() }
+
+    var countsManifests: Bool { origin.countsManifests }
+
+    func manifest(named reference: TagOrDigest) async throws -> Manifest { try await origin.manifest(named: reference) }
+
+    func listedTags() async throws -> [Tag: ListedTag]? { try await origin.listedTags() }
+
+    func descriptor(of listed: ListedTag) -> Descriptor { origin.descriptor(of: listed) }
 
     func referrers(of digest: Digest) async throws -> [Descriptor] { try await origin.referrers(of: digest) }
 

@@ -14,7 +14,9 @@ extension PipelineParser {
             }
             return nil
         }
-        let known = kind == "registry" ? DefinitionKeys.registry : kind == "archive" ? ["archive", "keep"] : ["layout"]
+        let known =
+            kind == "registry"
+            ? DefinitionKeys.registry : kind == "archive" ? DefinitionKeys.archive : DefinitionKeys.layout
         for (name, member) in members where !known.contains(name) {
             let what = kind == "archive" ? "an archive" : "a \(kind)"
             reader.fault(
@@ -102,7 +104,7 @@ extension PipelineParser {
             wanted.credentials = self.credentials(credentials, key: key + ".credentials")
         }
         if let tls = members["tls"] {
-            let members = reader.members(tls, key: key + ".tls", known: ["ca", "cert", "key", "verify"])
+            let members = reader.members(tls, key: key + ".tls", known: DefinitionKeys.tls)
             wanted.caFile = members["ca"].flatMap { reader.text($0, key: key + ".tls.ca") }.map(resolved)
             wanted.certificateFile = members["cert"].flatMap { reader.text($0, key: key + ".tls.cert") }.map(resolved)
             wanted.keyFile = members["key"].flatMap { reader.text($0, key: key + ".tls.key") }.map(resolved)
@@ -117,7 +119,7 @@ extension PipelineParser {
         }
         if let limits = members["limits"] {
             let key = key + ".limits"
-            let members = reader.members(limits, key: key, known: ["connections", "requests", "bandwidth"])
+            let members = reader.members(limits, key: key, known: DefinitionKeys.limits)
             wanted.connections = members["connections"].flatMap {
                 reader.value($0, key: key + ".connections") { try Quantity.count($0, in: 1...1000) }
             }
@@ -130,7 +132,7 @@ extension PipelineParser {
         }
         if let timeouts = members["timeouts"] {
             let key = key + ".timeouts"
-            let members = reader.members(timeouts, key: key, known: ["connect", "answer", "idle"])
+            let members = reader.members(timeouts, key: key, known: DefinitionKeys.timeouts)
             func duration(_ name: String) -> Duration? {
                 members[name].flatMap { reader.value($0, key: key + "." + name, Quantity.duration) }
             }
@@ -151,9 +153,11 @@ extension PipelineParser {
     private func mirrors(_ node: Node, key: String) -> [RegistryMirror] {
         reader.texts(node, key: key).compactMap { text, node in
             guard
-                case .registry(let host, let prefix)? = reader.value(node, key: key, { text in
-                    try StoreDefinition.registry(parsing: text)
-                })
+                case .registry(let host, let prefix)? = reader.value(
+                    node, key: key,
+                    { text in
+                        try StoreDefinition.registry(parsing: text)
+                    })
             else { return nil }
             return RegistryMirror(host: host, prefix: prefix)
         }
@@ -177,7 +181,7 @@ extension PipelineParser {
                 return nil
             }
         }
-        let members = reader.members(node, key: key, known: ["username", "password", "passwordFile", "command"])
+        let members = reader.members(node, key: key, known: DefinitionKeys.credentials)
         switch Set(members.keys) {
         case ["command"]: return members["command"].flatMap { command($0, key: key + ".command") }
         case ["username", "passwordFile"]:

@@ -36,6 +36,8 @@ public struct CopyStep: Sendable {
     public var overwrite: Overwrite
     /// Whether an output file that holds something else is replaced.
     public var replacesFile: Bool
+    /// Whether what a registry holds already is read there, and sent again where it is missing or damaged.
+    public var repairs = false
 
     public init(
         kind: StepReport.Kind, sources: [SourceDefinition], targets: [CopyTarget], overwrite: Overwrite = .never,
@@ -87,10 +89,10 @@ extension CopyStep {
 }
 
 extension CopyStep {
-    /// The registry that all images come from, if it is one.
+    /// The registry that all images come from, if it is one, with the path under which they are there.
     var origin: String? {
         let hosts = sources.map { source -> String? in
-            if case .registry(let host, _) = source.store { host } else { nil }
+            if case .registry = source.store { source.store.description } else { nil }
         }
         return Set(hosts).count == 1 ? hosts[0] : nil
     }

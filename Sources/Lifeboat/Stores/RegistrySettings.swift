@@ -74,7 +74,8 @@ extension RegistrySettings {
     ///
     /// - Parameter variables: the process's environment.
     func applied(to options: RegistryOptions, files: any FileSystem, variables: [String: String] = [:])
-        -> RegistryOptions {
+        -> RegistryOptions
+    {
         var options = options
         if let source = credentials.map({ $0.source(files, variables) }) { options.credentials = source }
         options.plainHTTP = plainHTTP ?? options.plainHTTP

@@ -5,6 +5,10 @@
 public protocol DigestListing: ImageSource {
     /// What the listed tags point to; nil where the listing does not tell.
     func listedTags() async throws -> [Tag: ListedTag]?
+
+    /// What is known of a listed manifest: its digest. Its size is not, nor its media type where that is `octet-stream`;
+    /// this source reads it all the same.
+    func descriptor(of listed: ListedTag) -> Descriptor
 }
 
 /// What a listing says of a tag.

@@ -31,6 +31,11 @@ extension RemoteRepository: DigestListing {
         return registry.withMemory { $0.listings[repository] }
     }
 
+    public func descriptor(of listed: ListedTag) -> Descriptor {
+        registry.withMemory { _ = $0.statedSizes.insert(listed.digest) }
+        return Descriptor(mediaType: listed.mediaType ?? .octetStream, digest: listed.digest, size: 1)
+    }
+
     /// The names that the registry lists as tags; what it says of their digests is remembered.
     func listedNames() async throws -> [String] {
         let pages = Pages(
