@@ -10,7 +10,8 @@ public struct Digest: Hashable, Sendable {
         public var byteCount: Int { self == .sha256 ? 32 : 64 }
     }
 
-    public var algorithm: Algorithm { rest == nil ? .sha256 : .sha512 }
+    // Not inlined: the optimizer of Swift 6.3 crashes on the borrow in its callers ("found outside of lifetime").
+    @inline(never) public var algorithm: Algorithm { rest == nil ? .sha256 : .sha512 }
 
     private let words: Words
     /// The second half of a sha512 hash. Those are rare, so that the space of a digest is that of a sha256 one.
