@@ -161,7 +161,7 @@ import Testing
             "keep: not known of a registry; known: registry, credentials, plainHTTP, tls, mirrors, listing, limits, timeouts, retries"
         ),
         ("tls: {cert: me.pem}", "tls: wants cert and key together"),
-        ("mirrors: [http://x]", "mirrors[0]: 'http://x' is not a registry"),
+        ("mirrors: [http://x]", "mirrors: 'http://x' is not a registry"),
         ("listing: azure", "listing: 'azure' is not known, want one of standard, acr, google"),
         ("tls: {verify: no}", "tls.verify: 'no' is not known, want true or false"),
     ])

@@ -204,12 +204,10 @@ struct RegistryRowTests {
             request.header("Authorization") == "Basic dXNlcjpwMg=="
                 ? .manifest(manifest) : ScriptedAnswer(401, ["WWW-Authenticate": "Basic realm=\"r\""])
         } _: { repository, server in
-            // The first is refused; the second is taken without another question.
-            let error = try await failure { try await repository.resolve(.tag(.latest)) }
-            #expect(error.kind == .auth)
-            _ = try await repository.resolve(.tag(.latest))
+            // The first is refused; the second is taken, and kept.
+            for _ in 0..<3 { _ = try await repository.resolve(.tag(.latest)) }
             #expect(asked.withLock { $0 } == 2)
-            #expect(server.requests.count <= 5)
+            #expect(server.requests.count { $0.header("Authorization") == nil } == 1)
         }
     }
 
@@ -331,7 +329,7 @@ struct RegistryRowTests {
         let manifest = try image([])
         try await ScriptedRegistry.serve { _ in
             var answer = ScriptedAnswer.manifest(manifest)
-            answer.headers.add(name: "Warning", value: "299 - \"old \u{1b}[31mregistry\"")
+            answer.headers.add(name: "Warning", value: "299 - \"old \u{202e}registry\"")
             answer.headers.add(name: "Warning", value: "199 - \"no matter\"")
             return answer
         } _: { server in
@@ -344,7 +342,7 @@ struct RegistryRowTests {
         let warnings = log.lines
         #expect(warnings.count == 1)
         #expect(warnings.first?.contains("registry") == true)
-        #expect(warnings.first?.contains("\u{1b}") == false)
+        #expect(warnings.first?.contains("\u{202e}") == false)
     }
 
     @Test func `R44: a head with more fields than the limit ends the answer, not the program`() async throws {

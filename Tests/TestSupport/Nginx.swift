@@ -30,7 +30,8 @@ public struct Nginx: Sendable {
                 }
                 let process = try start(text, in: folder)
                 defer {
-                    process.terminate()
+                    // It is born with signals blocked and would not hear SIGTERM.
+                    kill(process.processIdentifier, SIGKILL)
                     process.waitUntilExit()
                 }
                 do {
