@@ -38,7 +38,8 @@ struct DockerConfig: Sendable {
                 if entries[name] == nil || name == key { entries[name] = credential }
             }
         } catch {
-            throw RegistryError(.auth, "\(error.description)", advice: "mend it; lifeboat login writes into it, and never over what it cannot read")
+            throw RegistryError(
+                .auth, error.description, advice: "mend it: lifeboat login does not write over what it cannot read")
         }
     }
 
