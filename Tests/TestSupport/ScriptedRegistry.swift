@@ -62,7 +62,7 @@ public final class ScriptedRegistry: Sendable {
     public static func serve<R>(
         slowly script: @escaping SlowScript, _ body: (ScriptedRegistry) async throws -> R
     ) async throws -> R {
-        try await serve(early: { _ in nil }, slowly: script, body)
+        try await serve(at: "127.0.0.1", port: 0, early: { _ in nil }, slowly: script, body)
     }
 
     /// Runs `body` against a server, which ends with it.
@@ -74,11 +74,12 @@ public final class ScriptedRegistry: Sendable {
         at address: String = "127.0.0.1", port: Int = 0, early: @escaping Script, _ script: @escaping Script,
         _ body: (ScriptedRegistry) async throws -> R
     ) async throws -> R {
-        try await serve(early: early, slowly: { script($0) }, body)
+        try await serve(at: address, port: port, early: early, slowly: { script($0) }, body)
     }
 
     private static func serve<R>(
-        early: @escaping Script, slowly script: @escaping SlowScript, _ body: (ScriptedRegistry) async throws -> R
+        at address: String, port: Int, early: @escaping Script, slowly script: @escaping SlowScript,
+        _ body: (ScriptedRegistry) async throws -> R
     ) async throws -> R {
         let log = Log()
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
