@@ -66,17 +66,14 @@ public struct Planner: Sendable {
             images.removeAll { !only.contains($0.name) }
             plan.failures.removeAll { !only.contains($0.name) }
         }
-        var names: [Int: [(target: Int, name: Name)]] = [:]
-        for (number, target) in targets.enumerated() {
-            for (image, name) in try self.names(of: images, at: target) {
-                names[image, default: []].append((number, name))
-            }
-        }
-        let planned = try await map(Array(images.enumerated()), limit: concurrency) { [names] number, image in
-            try await items(for: image, names[number] ?? [])
+        let names = try targets.map { try self.names(of: images, at: $0) }
+        let planned = try await map(Array(images.indices), limit: concurrency) { [images] number in
+            try await items(for: images[number], names.map { $0[number] })
         }
         for result in planned { plan.failures += result.failures }
-        for number in targets.indices { plan.items += planned.compactMap { result in result.items[number] } }
+        for number in targets.indices {
+            plan.items += planned.lazy.flatMap(\.items).filter { $0.target == number }
+        }
         return plan
     }
 
@@ -94,11 +91,12 @@ public struct Planner: Sendable {
         var tag: Tag?
     }
 
-    /// What a target will call the images, by number. The same image asked for twice is one; two images that want one
-    /// name are an error.
-    private func names(of images: [Candidate], at target: Target) throws -> [(image: Int, name: Name)] {
-        var byKey: [String: Candidate] = [:]
-        var result: [(image: Int, name: Name)] = []
+    /// What a target will call each of the images. The same image asked for twice is one, and the second gets no name;
+    /// two images that want one name are an error.
+    private func names(of images: [Candidate], at target: Target) throws -> [Name?] {
+        var byKey: [String: Int] = [:]
+        var result: [Name?] = []
+        result.reserveCapacity(images.count)
         for (number, candidate) in images.enumerated() {
             let image = candidate.image
             let name: Name
@@ -113,7 +111,7 @@ public struct Planner: Sendable {
             let shownKey = "\(name.repository)\(name.tag.map { ":\($0)" } ?? "@\(image.descriptor.digest)")"
             // An archive tells images by their registry too.
             let key = target.store is any PlannedTarget ? (image.registry ?? "") + "/" + shownKey : shownKey
-            if let other = byKey[key] {
+            if let other = byKey[key].map({ images[$0] }) {
                 guard other.image.descriptor.digest == image.descriptor.digest else {
                     throw LifeboatError(
                         .policy,
@@ -121,25 +119,27 @@ public struct Planner: Sendable {
                             + "with different digests",
                         advice: "import them into different prefixes")
                 }
+                result.append(nil)
                 continue
             }
-            byKey[key] = candidate
-            result.append((number, name))
+            byKey[key] = number
+            result.append(name)
         }
         return result
     }
 
     /// One image at all targets.
     private struct Planned: Sendable {
-        var items: [Int: PlanItem] = [:]
+        var items: [PlanItem] = []
         var failures: [PlanFailure] = []
     }
 
-    private func items(for candidate: Candidate, _ names: [(target: Int, name: Name)]) async throws -> Planned {
+    /// - Parameter names: what each target calls it; nil where another image is the same there.
+    private func items(for candidate: Candidate, _ names: [Name?]) async throws -> Planned {
         var planned = Planned()
         // What one target needs of the manifests is read once for all of them.
         var graph: ImageGraph?
-        for (number, name) in names {
+        for case (let number, let name?) in names.enumerated() {
             var item = PlanItem(
                 source: candidate.image, store: candidate.store, targetRepository: name.repository,
                 targetTag: name.tag, action: .copy, graph: nil)
@@ -156,7 +156,7 @@ public struct Planner: Sendable {
                     return (item, graph)
                 }
                 result.retries = below.value
-                planned.items[number] = result
+                planned.items.append(result)
             } catch let error as any Failure where error.kind != .internal && error.kind != .local {
                 planned.failures.append(
                     targets.count > 1
