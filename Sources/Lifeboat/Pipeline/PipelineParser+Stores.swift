@@ -157,7 +157,7 @@ extension PipelineParser {
         }
         let members = reader.members(node, key: key, known: ["username", "password", "passwordFile", "command"])
         switch Set(members.keys) {
-        case ["command"]: return members["command"].flatMap { command($0, key: key + ".command") }
+        case ["command"]: return members["command"].flatMap { command($0, key: key + ".command") }.map { .command($0) }
         case ["username", "passwordFile"]:
             guard let username = members["username"].flatMap({ reader.text($0, key: key + ".username") }),
                 let path = members["passwordFile"].flatMap({ reader.text($0, key: key + ".passwordFile") })
@@ -183,7 +183,7 @@ extension PipelineParser {
     }
 
     /// A program and its arguments. Whoever can change the definition could run programs as us (P11).
-    private func command(_ node: Node, key: String) -> RegistrySettings.Credentials? {
+    func command(_ node: Node, key: String) -> [String]? {
         guard case .sequence = node else {
             reader.fault("want a list of the program and its arguments, got \(node.kindName)", at: node, key: key)
             return nil
@@ -199,6 +199,6 @@ extension PipelineParser {
             return nil
         }
         // A path is relative to the definition; a name alone is looked up in PATH.
-        return .command([program.contains("/") ? resolved(program) : program] + words.dropFirst())
+        return [program.contains("/") ? resolved(program) : program] + words.dropFirst()
     }
 }
