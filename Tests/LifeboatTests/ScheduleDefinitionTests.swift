@@ -45,7 +45,7 @@ import Testing
         #expect(!shown.contains("hunter2") && !shown.contains("topsecret"))
         #expect(
             pipeline.notes == [
-                "folder/p.yaml:1:79: notify.onFailure[0].secret: stands in clear text; use $NAME"
+                "folder/p.yaml:1:82: notify.onFailure[0].secret: stands in clear text; use $NAME"
             ])
     }
 
@@ -86,7 +86,7 @@ import Testing
         ),
         (
             "notify: {onFailure: [{ping: \"http://a.example.com\", secret: x}]}",
-            "1:62: notify.onFailure[0].secret: goes with webhook, whose body it signs"
+            "1:61: notify.onFailure[0].secret: goes with webhook, whose body it signs"
         ),
         (
             "notify: {onFailure: [{ping: \"ftp://a.example.com\"}]}",

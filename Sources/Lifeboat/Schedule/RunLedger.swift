@@ -13,6 +13,9 @@ public struct RunLedger: Sendable {
     /// Records have about 1 KiB.
     private static let sizeLimit = 1 << 20
     private static let suffix = ".json"
+    /// Who only asks whether there is a run holds the lock for a moment: that must not keep a run away.
+    private static let lockAttempts = 5
+    private static let lockPause = Duration.milliseconds(20)
 
     /// - Parameter stateFolder: the user's, or what the command line says instead.
     public init(stateFolder: String, files: any FileSystem) {
@@ -49,15 +52,32 @@ public struct RunLedger: Sendable {
     /// - Throws: `LifeboatError` `.locked` if another run is at work; `FileError`.
     public func lock(_ file: String) async throws -> RunLock {
         try await files.createFolder(folder)
-        let path = path(of: file).dropLast(RunLedger.suffix.utf8.count) + ".lock"
-        let opened = try await files.open(String(path), .readWrite)
-        guard try await opened.lock() else {
-            try await opened.close()
-            throw LifeboatError(
-                .locked, "another run of \(shown(file, limit: 1000)) is at work",
-                advice: "wait until it has ended; lifeboat status")
+        let opened = try await files.open(lockPath(of: file), .readWrite)
+        var attempt = 1
+        while try await !opened.lock(shared: false) {
+            guard attempt < RunLedger.lockAttempts else {
+                try await opened.close()
+                throw LifeboatError(
+                    .locked, "another run of \(shown(file, limit: 1000)) is at work",
+                    advice: "wait until it has ended; lifeboat status")
+            }
+            attempt += 1
+            try await Task.sleep(for: RunLedger.lockPause)
         }
         return RunLock(file: opened)
+    }
+
+    /// Whether a run of a definition is at work now.
+    public func isLocked(_ file: String) async throws -> Bool {
+        guard try await files.status(lockPath(of: file), followLinks: true) != nil else { return false }
+        let opened = try await files.open(lockPath(of: file), .read)
+        let isFree = try await opened.lock(shared: true)
+        try await opened.close()
+        return !isFree
+    }
+
+    private func lockPath(of file: String) -> String {
+        path(of: file).dropLast(RunLedger.suffix.utf8.count) + ".lock"
     }
 
     private func read(_ path: String, _ note: (String) -> Void) async throws -> RunRecord? {

@@ -1,5 +1,6 @@
 import Glibc
 import OCI
+import Synchronization
 
 /// Runs pipelines one at a time each, remembers how they ended, and tells who is to be told.
 public struct Watch: Sendable {
@@ -65,6 +66,28 @@ public struct Watch: Sendable {
         return record
     }
 
+    /// Runs a pipeline that somebody asked for. Where nothing can be remembered it is run all the same.
+    ///
+    /// - Returns: the report, and the record if it could be kept.
+    /// - Throws: `LifeboatError` `.locked`.
+    public func run(
+        _ pipeline: Pipeline, in file: String, _ work: @escaping @Sendable () async -> Report
+    ) async throws -> (Report, RunRecord?) {
+        let finished = Mutex<Report?>(nil)
+        do {
+            let record = try await run(file) {
+                let report = await work()
+                finished.withLock { $0 = report }
+                return Work(pipeline, report)
+            }
+            if let report = finished.withLock({ $0 }) { return (report, record) }
+        } catch let error as any Failure where error.kind != .locked {
+            story("this run is not remembered: \(error.description)")
+        }
+        if let report = finished.withLock({ $0 }) { return (report, nil) }
+        return (await work(), nil)
+    }
+
     private func runLocked(_ file: String, _ due: Int64?, _ work: @Sendable () async -> Work) async throws -> RunRecord?
     {
         let known = try await ledger.record(of: file, note: story)
@@ -82,10 +105,16 @@ public struct Watch: Sendable {
                 record.owed = Set(work.settings.notifications.onRecovery.map(\.mark))
             }
             if record.isFailing { record.owed = [] }
-            try await ledger.save(record)
-            if record.last?.wasStopped == false, await tell(work.settings.notifications, &record) {
+            let told: Bool
+            do {
                 try await ledger.save(record)
+                told = await tell(work.settings.notifications, &record)
+            } catch {
+                // Nobody would hear of it otherwise.
+                _ = await tell(work.settings.notifications, &record)
+                throw error
             }
+            if told { try await ledger.save(record) }
             return record
         }.value
     }
@@ -112,6 +141,7 @@ public struct Watch: Sendable {
     /// - Returns: whether the record has changed by that.
     private func tell(_ notifications: Notifications, _ record: inout RunRecord) async -> Bool {
         let before = record
+        if record.last?.wasStopped ?? true { return false }
         if record.isFailing {
             let unaware = notifications.onFailure.filter { !before.told.contains($0.mark) }
             for channel in unaware where await tell(.failure, before, channel) { record.told.insert(channel.mark) }

@@ -19,6 +19,7 @@ struct RunCommand: AsyncParsableCommand {
     var onlyFailed: String?
 
     @OptionGroup var files: ReportFlags
+    @OptionGroup var metrics: MetricsFlags
     @OptionGroup var state: StateFlags
     @OptionGroup var pipeline: PipelineFlags
     @OptionGroup var registries: RegistryFlags
@@ -36,8 +37,7 @@ struct RunCommand: AsyncParsableCommand {
             steps = try await FailedImages.read(onlyFailed, from: environment.fileSystem).steps(of: definition)
             if steps.isEmpty, !output.quiet { Terminal.story("nothing failed in that run: there is nothing to repeat") }
         }
-        try await LifeboatCLI.run(
-            steps, name: definition.name, in: environment.with(definition.settings), output: output, files: files)
+        try await perform(steps, of: definition, file, in: environment.with(definition.settings))
     }
 
     /// Runs exactly what a plan says: first all of it is held against the world as it is.
@@ -63,6 +63,23 @@ struct RunCommand: AsyncParsableCommand {
             }
             throw LifeboatError(error.kind, error.message, advice: error.advice)
         }
-        try await LifeboatCLI.run(definition.steps, name: definition.name, in: following, output: output, files: files)
+        try await perform(definition.steps, of: definition, planned.file, in: following)
+    }
+
+    /// Runs steps; where the definition asks for it, the run is remembered, and who is to be told is told.
+    private func perform(
+        _ steps: [Step], of definition: Pipeline, _ file: String, in environment: RunEnvironment
+    ) async throws {
+        let metricsFile = try await MetricsFile.prepare(metrics.file, in: environment)
+        let isWatched = file != "-" && (definition.isWatched || metricsFile != nil)
+        let watch = Watch.command(environment, folder: state.folder ?? environment.workFolder)
+        try await LifeboatCLI.run(
+            steps, name: definition.name, in: environment, output: output, files: files,
+            around: { work in
+                guard isWatched else { return await work() }
+                let (report, record) = try await watch.run(definition, in: absolute(file), work)
+                if let record { try await metricsFile?.write([PipelineState.now(record, environment)]) }
+                return report
+            })
     }
 }
