@@ -17,27 +17,6 @@ public struct PipelineState: Sendable {
     }
 }
 
-/// What is known of one backup set.
-public struct SetState: Sendable, Hashable {
-    public var path: String
-    /// Backups in it, complete or not.
-    public var backups: Int
-    /// When the newest good one was taken, in milliseconds since 1970.
-    public var newestGood: Int64?
-    /// Unique bytes that the newest one refers to.
-    public var bytes: Int64
-    /// Images in the newest one.
-    public var images: Int
-
-    public init(path: String, backups: Int, newestGood: Int64?, bytes: Int64, images: Int) {
-        self.path = path
-        self.backups = backups
-        self.newestGood = newestGood
-        self.bytes = bytes
-        self.images = images
-    }
-}
-
 /// The metrics of pipelines, as `/metrics` and `--metrics-file` have them; docs/operations.md lists the names.
 public func metrics(of states: [PipelineState], version: String) -> String {
     var text = MetricsText()

@@ -17,8 +17,13 @@ public final class ScheduleBoard: Sendable {
 
     func record(of file: String) -> RunRecord? { states.withLock { $0[file]?.record } }
 
-    func set(_ record: RunRecord) {
-        states.withLock { $0[record.file, default: PipelineState(record: record)].record = record }
+    func set(_ state: PipelineState) {
+        states.withLock { states in
+            let known = states[state.record.file]
+            states[state.record.file] = state
+            states[state.record.file]?.next = known?.next
+            states[state.record.file]?.isRunning = known?.isRunning ?? false
+        }
         changed()
     }
 

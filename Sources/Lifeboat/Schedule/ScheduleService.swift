@@ -19,13 +19,13 @@ public struct ScheduleService: Sendable {
     private let board: ScheduleBoard
     /// Reads a definition as it is now.
     private let read: @Sendable (String) async throws -> Pipeline
-    private let perform: @Sendable (Pipeline) async -> Report
+    private let perform: @Sendable (Pipeline) async throws -> Report
     private let story: @Sendable (String) -> Void
 
     public init(
         watch: Watch, board: ScheduleBoard, files: any FileSystem, surroundings: Surroundings,
         read: @escaping @Sendable (String) async throws -> Pipeline,
-        perform: @escaping @Sendable (Pipeline) async -> Report, story: @escaping @Sendable (String) -> Void
+        perform: @escaping @Sendable (Pipeline) async throws -> Report, story: @escaping @Sendable (String) -> Void
     ) {
         self.watch = watch
         self.board = board
@@ -61,7 +61,7 @@ public struct ScheduleService: Sendable {
             record.settled = settled(record, pipeline.settings.schedule)
             // That it can be written is known before the night.
             try await watch.ledger.save(record)
-            board.set(record)
+            try await show(record)
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (path, pipeline) in pipelines {
@@ -119,14 +119,14 @@ public struct ScheduleService: Sendable {
                 do {
                     let pipeline = try await read(path)
                     latest.withLock { $0 = pipeline }
-                    return Watch.Work(pipeline, await perform(pipeline))
+                    return Watch.Work(pipeline, try await perform(pipeline))
                 } catch {
                     return Watch.Work(failed: error, known: known)
                 }
             }
             course.pipeline = latest.withLock { $0 }
             if let record {
-                board.set(record)
+                try await show(record)
                 tell(record)
             } else {
                 story("\(course.name): the run of \(Figures.instant(due)) was made by another process")
@@ -140,6 +140,12 @@ public struct ScheduleService: Sendable {
         try Task.checkCancellation()
         course.stamp = try await stamp(path)
         course.settled = max(due, surroundings.now())
+    }
+
+    private func show(_ record: RunRecord) async throws {
+        board.set(
+            try await PipelineState.now(
+                record, surroundings: surroundings, files: files, note: { story("\(record.name): \($0)") }))
     }
 
     private func tell(_ record: RunRecord) {

@@ -31,7 +31,7 @@ struct RunCommand: AsyncParsableCommand {
             return try await run(plan, in: environment)
         }
         let definition = try await Pipeline.command(file, pipeline, in: environment)
-        environment.plugInCatalog(state, definition: definition.state)
+        try environment.plugInCatalog(state, definition: definition.state)
         var steps = definition.steps
         if let onlyFailed {
             steps = try await FailedImages.read(onlyFailed, from: environment.fileSystem).steps(of: definition)
@@ -54,7 +54,7 @@ struct RunCommand: AsyncParsableCommand {
                 advice: "make the plan again: lifeboat plan")
         }
         var environment = environment
-        environment.plugInCatalog(state, definition: definition.state)
+        try environment.plugInCatalog(state, definition: definition.state)
         let following = environment.with(definition.settings).following(plan)
         let now = try await PipelinePlanner(following).plan(definition.steps, name: definition.name)
         for step in now.steps {
@@ -78,7 +78,12 @@ struct RunCommand: AsyncParsableCommand {
             around: { work in
                 guard isWatched else { return await work() }
                 let (report, record) = try await watch.run(definition, in: absolute(file), work)
-                if let record { try await metricsFile?.write([PipelineState.now(record, environment)]) }
+                if let record, let metricsFile {
+                    let state = try await PipelineState.now(
+                        record, surroundings: environment.surroundings, files: environment.fileSystem,
+                        note: { Terminal.story("note: " + $0) })
+                    try await metricsFile.write([state])
+                }
                 return report
             })
     }

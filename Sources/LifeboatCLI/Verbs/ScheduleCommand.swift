@@ -37,7 +37,8 @@ struct ScheduleCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let environment = try RunEnvironment.command(registries)
+        var environment = try RunEnvironment.command(registries)
+        try environment.plugInCatalog(state)  // what is wrong with its options is said now
         let address = try listen.map { try listenAddress($0) }
         let metricsFile = try await MetricsFile.prepare(metrics.file, in: environment)
         let (changes, change) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -89,7 +90,7 @@ struct ScheduleCommand: AsyncParsableCommand {
             read: { [pipeline] path in try await Pipeline.command(path, pipeline, in: environment) },
             perform: { [state, quiet] definition in
                 var environment = environment
-                environment.plugInCatalog(state, definition: definition.state)
+                try environment.plugInCatalog(state, definition: definition.state)
                 if !quiet { say("\(shown(definition.name, limit: 200)): begins") }
                 let report = await Runner(environment.with(definition.settings)).run(
                     definition.steps, name: definition.name)

@@ -19,7 +19,12 @@ struct StatusCommand: AsyncParsableCommand {
             "YAML files; their schedule and objectives are taken as they are now.", valueName: "pipeline"))
     var pipelines: [String] = []
 
-    @OptionGroup var state: StateFlags
+    @Option(
+        name: .customLong("state"),
+        help: ArgumentHelp(
+            "The folder that runs are remembered in (default: the user's state folder).", valueName: "dir"))
+    var stateFolder: String?
+
     @OptionGroup var pipeline: PipelineFlags
 
     @Flag(help: "Print the answer as JSON on stdout.")
@@ -27,7 +32,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         let environment = try RunEnvironment.command(nil)
-        let ledger = RunLedger(stateFolder: state.folder ?? environment.workFolder, files: environment.fileSystem)
+        let ledger = RunLedger(stateFolder: stateFolder ?? environment.workFolder, files: environment.fileSystem)
         let note: (String) -> Void = { Terminal.story("note: " + $0) }
         var records: [RunRecord] = []
         if pipelines.isEmpty {
@@ -48,7 +53,10 @@ struct StatusCommand: AsyncParsableCommand {
         var states: [PipelineStatus] = []
         for record in records {
             let isRunning = try await ledger.isLocked(record.file)
-            states.append(PipelineStatus(.now(record, environment, isRunning: isRunning), at: now))
+            let state = try await PipelineState.now(
+                record, isRunning: isRunning, surroundings: environment.surroundings, files: environment.fileSystem,
+                note: note)
+            states.append(PipelineStatus(state, at: now))
         }
         if json {
             Terminal.answer(PipelineStatus.json(states, at: now).indented)
@@ -57,13 +65,5 @@ struct StatusCommand: AsyncParsableCommand {
         }
         let code = PipelineStatus.exitCode(states)
         if code != 0 { throw ExitCode(code) }
-    }
-}
-
-extension PipelineState {
-    /// What a record comes to now.
-    static func now(_ record: RunRecord, _ environment: RunEnvironment, isRunning: Bool = false) -> PipelineState {
-        PipelineState(
-            record: record, next: record.schedule?.next(after: environment.surroundings.now()), isRunning: isRunning)
     }
 }
