@@ -162,6 +162,13 @@ import Testing
                     #expect(missed.output.contains("nightly") && missed.output.contains("failed 69"))
                     #expect(missed.output.contains("objective missed: no good backup is known"))
 
+                    // A definition that is wrong is a failure too, of which is known already.
+                    try write(definition(host, more + "\nstepps: []"), to: folder)
+                    let wrong = try await run("run", "p.yaml")
+                    #expect(wrong.status == 78)
+                    let known = try await run("status")
+                    #expect(known.output.contains("failed 78"))
+
                     try write(definition(host, more), to: folder)
                     for _ in 0..<2 {
                         let done = try await run("run", "p.yaml", "--metrics-file", "m.prom")
@@ -169,7 +176,7 @@ import Testing
                     }
                     text = try PrometheusText(parsing: String(contentsOfFile: folder + "/m.prom", encoding: .utf8))
                     #expect(text.value("lifeboat_pipeline_last_run_exit_code") == 0)
-                    #expect(text.value("lifeboat_pipeline_runs_total", ["result": "failure"]) == 2)
+                    #expect(text.value("lifeboat_pipeline_runs_total", ["result": "failure"]) == 3)
                     let good = try await run("status", "p.yaml", "--json")
                     #expect(good.status == 0, "\(good.output)")
                     let json = try JSONValue(parsing: Array(good.output.utf8), in: "status")

@@ -45,9 +45,11 @@ import Testing
     }
 
     @Test func `where there is no database the advice says what to install, and UTC is there all the same`() throws {
-        let error = #expect(throws: LifeboatError.self) { try ZoneClock(named: "Europe/Berlin", in: "/nonexistent") }
+        let error = #expect(throws: LifeboatError.self) {
+            try ZoneClock(named: "Europe/Berlin", in: "/nonexistent/zones")
+        }
         #expect(error?.advice?.contains("tzdata") ?? false)
-        #expect(try ZoneClock(named: "UTC", in: "/nonexistent").offset(at: 0) == 0)
+        #expect(try ZoneClock(named: "UTC", in: "/nonexistent/zones").offset(at: 0) == 0)
     }
 
     private static let rules: [(text: String, instant: Int64, offset: Int)] = [

@@ -30,7 +30,13 @@ struct RunCommand: AsyncParsableCommand {
         if let plan = try await PipelinePlan.read(file, from: environment.fileSystem) {
             return try await run(plan, in: environment)
         }
-        let definition = try await Pipeline.command(file, pipeline, in: environment)
+        let definition: Pipeline
+        do {
+            definition = try await Pipeline.command(file, pipeline, in: environment)
+        } catch let error as DefinitionError {
+            try await tell(of: error, in: environment)
+            throw error
+        }
         try environment.plugInCatalog(state, definition: definition.state)
         var steps = definition.steps
         if let onlyFailed {
@@ -64,6 +70,21 @@ struct RunCommand: AsyncParsableCommand {
             throw LifeboatError(error.kind, error.message, advice: error.advice)
         }
         try await perform(definition.steps, of: definition, planned.file, in: following)
+    }
+
+    /// A definition that is wrong is a failed run, for those that it still names.
+    private func tell(of error: DefinitionError, in environment: RunEnvironment) async throws {
+        let context = PipelineContext(
+            variables: processVariables(), inputs: pipeline.values, moment: environment.surroundings.now())
+        guard file != "-",
+            let known = await Pipeline.remains(of: file, from: environment.fileSystem, context: context)
+        else { return }
+        let watch = Watch.command(environment, folder: state.folder ?? environment.workFolder)
+        do {
+            _ = try await watch.run(absolute(file)) { Watch.Work(failed: error, known: known) }
+        } catch let other as any Failure {
+            Terminal.story("note: nobody was told: \(other.description)")
+        }
     }
 
     /// Runs steps; where the definition asks for it, the run is remembered, and who is to be told is told.
