@@ -109,7 +109,7 @@ import Yams
             #expect(exists(share + "lifeboat/deploy/Dockerfile"))
             if Program.exists("mandoc") {
                 let lint = try await Program.run(
-                    "mandoc", ["-Tlint", "-W", "warning"] + pages.map { share + "man/man1/" + $0 })
+                    "mandoc", ["-Tlint", "-W", "error"] + pages.map { share + "man/man1/" + $0 })
                 #expect(lint.status == 0, "\(lint.output)\(lint.errors)")
             }
         }

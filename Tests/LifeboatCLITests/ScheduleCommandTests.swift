@@ -80,6 +80,7 @@ import Testing
             #expect(other.status == 404)
             let post = try await RawHTTP.send("POST /metrics", to: host)
             #expect(post.status == 405)
+            while !exists(folder + "/m.prom") { try await Task.sleep(for: .milliseconds(20)) }
             #expect(service.stop() == 143)
             _ = try PrometheusText(parsing: try String(contentsOfFile: folder + "/m.prom", encoding: .utf8))
             let mode = try FileManager.default.attributesOfItem(atPath: folder + "/m.prom")[.posixPermissions] as? Int

@@ -80,11 +80,11 @@ import Testing
         try await withTemporaryFolder { folder in
             let simulation = try ScheduleSimulation(folder, from: "2026-11-01T00:00:00Z", Self.definition)
             let watch = simulation.watch
+            let pipeline = try await Pipeline.read(
+                simulation.file, from: LocalFileSystem(), variables: ["HMAC": "key"])
             let task = Task {
                 try await watch.run(simulation.file, due: 1) {
                     withUnsafeCurrentTask { $0?.cancel() }
-                    let pipeline = try! await Pipeline.read(
-                        simulation.file, from: LocalFileSystem(), variables: ["HMAC": "key"])
                     return Watch.Work(pipeline, ScheduleSimulation.report(FailureReport(CancellationError())))
                 }
             }
@@ -92,6 +92,7 @@ import Testing
             #expect(record.last?.wasStopped == true)
             #expect(!record.isFailing && record.failures == 0 && record.settled == nil)
             #expect(simulation.sent.lines.isEmpty)
+            #expect(try await !simulation.ledger.isLocked(simulation.file))
         }
     }
 

@@ -112,6 +112,7 @@ public struct ScheduleService: Sendable {
     private func run(_ course: inout Course, _ due: Int64) async throws {
         let (path, known) = (course.path, course.pipeline)
         let latest = Mutex(known)
+        course.stamp = try await stamp(path)
         board.setRunning(true, path)
         defer { board.setRunning(false, path) }
         do {
@@ -138,7 +139,6 @@ public struct ScheduleService: Sendable {
             story("\(course.name): \(error.description)")
         }
         try Task.checkCancellation()
-        course.stamp = try await stamp(path)
         course.settled = max(due, surroundings.now())
     }
 

@@ -59,10 +59,11 @@ public struct Watch: Sendable {
         do {
             record = try await runLocked(file, due, work)
         } catch {
-            try await lock.release()
+            try await Task { try await lock.release() }.value
             throw error
         }
-        try await lock.release()
+        // Not of this task, which may have been asked to stop.
+        try await Task { try await lock.release() }.value
         return record
     }
 
@@ -91,8 +92,12 @@ public struct Watch: Sendable {
     private func runLocked(_ file: String, _ due: Int64?, _ work: @Sendable () async -> Work) async throws -> RunRecord?
     {
         let known = try await ledger.record(of: file, note: story)
-        if let due, let settled = known?.settled, settled >= due { return nil }
         let began = surroundings.now()
+        if let due, let settled = known?.settled, settled >= due,
+            settled <= began + ScheduleService.clockTolerance
+        {
+            return nil
+        }
         let work = await work()
         let wasCancelled = Task.isCancelled
         // What has happened is written down and told also when we are asked to stop.
