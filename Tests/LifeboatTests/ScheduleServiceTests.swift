@@ -189,7 +189,7 @@ import Testing
             let lock = try #require(names.first { $0.hasSuffix(".lock") })
             let other = Process()
             other.executableURL = URL(fileURLWithPath: try #require(Program.path("flock")))
-            other.arguments = [folder + "/state/pipelines/" + lock, "sleep", "60"]
+            other.arguments = ["--no-fork", folder + "/state/pipelines/" + lock, "sleep", "60"]
             try other.run()
             while try await !simulation.ledger.isLocked(simulation.file) {
                 try await Task.sleep(for: .milliseconds(10))
