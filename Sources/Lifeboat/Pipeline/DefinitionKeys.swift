@@ -1,8 +1,11 @@
 /// The keys of a definition, place by place. The JSON Schema in `pipelines/` has the same ones, which a test holds.
 enum DefinitionKeys {
     static let definition = ["version", "name", "inputs", "state", "window", "retries", "stores", "images", "steps"]
-    static let store = registry + ["archive", "keep", "layout"]
-    static let registry = ["registry", "credentials", "plainHTTP", "tls", "limits", "timeouts", "retries"]
+    static let store = registry + ["archive", "keep", "layout"] + backups.filter { $0 != "keep" }
+    static let registry = [
+        "registry", "credentials", "plainHTTP", "tls", "limits", "timeouts", "retries", "createRepositories",
+    ]
+    static let backups = ["backups", "at", "keep", "shrink"]
     static let rule = ["repositories", "except", "tags", "digests", "platforms", "referrers", "list", "kubernetes"]
     static let tags = ["include", "except", "semver", "newest", "by"]
     static let referrers = ["types"]

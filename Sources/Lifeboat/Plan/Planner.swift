@@ -34,6 +34,8 @@ public struct Planner: Sendable {
     public var written: (any WrittenTags)?
     public var concurrency = 16
     private let graphs = GraphShelf()
+    /// What looks at the images that were found before they are planned, such as for what a listing left out.
+    var review: (@Sendable (Selector.Outcome, Source) async throws -> Selector.Outcome)?
     /// Names of the images that are planned, as reports call them; nil for all.
     public var only: Set<String>?
 
@@ -51,8 +53,9 @@ public struct Planner: Sendable {
         var plan = Plan()
         var images: [Candidate] = []
         for source in sources {
-            let outcome = try await Selector(store: source.store, concurrency: concurrency, spool: spool)
+            var outcome = try await Selector(store: source.store, concurrency: concurrency, spool: spool)
                 .select(source.selection)
+            if let review { outcome = try await review(outcome, source) }
             plan.notes += outcome.notes
             plan.failures += outcome.failures.map { PlanFailure(name: $0.name, error: $0.error) }
             images += outcome.selected.map { Candidate(selected: $0, store: source.store) }
@@ -72,7 +75,22 @@ public struct Planner: Sendable {
         }
         for result in planned { plan.failures += result.failures }
         for number in targets.indices { plan.items += planned.compactMap { result in result.items[number] } }
+        if targets.count == 1, let target = targets[0].store as? any PartialTarget {
+            plan.lacking = try await lacking(plan.items, at: target)
+        }
         return plan
+    }
+
+    private func lacking(_ items: [PlanItem], at target: any PartialTarget) async throws -> Set<Digest> {
+        var seen: Set<Digest> = []
+        var wanted: [Descriptor] = []
+        for case let graph? in items.map(\.graph) {
+            for descriptor in graph.manifests + graph.blobs where seen.insert(descriptor.digest).inserted {
+                wanted.append(descriptor)
+            }
+        }
+        let held = try await map(wanted, limit: concurrency) { try await target.holds($0) }
+        return Set(zip(wanted, held).filter { !$0.1 }.map(\.0.digest))
     }
 
     private struct Candidate: Sendable {
@@ -160,7 +178,11 @@ public struct Planner: Sendable {
         let target = targets[item.target]
         item.rule = rule.summary
         let source = try await candidate.store.source(image.repository)
-        let reader = SpooledReader(source: source, spool: spool, graphs: graphs)
+        var reader = SpooledReader(source: source, spool: spool, graphs: graphs)
+        if let memory {
+            reader.memory = memory
+            reader.knownReferrers = try await memory.rememberedReferrers(of: image)
+        }
         // With one platform chosen the root is another manifest, which only the graph tells.
         if rule.platforms.count == 1, graph == nil { graph = try await self.graph(image, rule, reader) }
         item.graph = graph
@@ -185,6 +207,11 @@ public struct Planner: Sendable {
             item.notes.append("it refers to \(subject), its subject is not there")
         }
         return item
+    }
+
+    /// A target that knows some of the manifests already.
+    private var memory: (any RememberingTarget)? {
+        targets.lazy.compactMap { $0.store as? any RememberingTarget }.first
     }
 
     private func holds(_ manifest: Digest, _ source: any ImageSource) async throws -> Bool {

@@ -18,7 +18,7 @@ public struct Runner: Sendable {
         let began = ContinuousClock.now
         let runID = environment.surroundings.id()
         for (number, step) in steps.enumerated() {
-            let result = await run(step, runID)
+            let result = await run(step, runID, name)
             report.steps.append(result)
             if !result.failures.isEmpty, step.onError == .stop, number + 1 < steps.count {
                 let left = steps[(number + 1)...].map(\.name).joined(separator: ", ")
@@ -42,7 +42,7 @@ public struct Runner: Sendable {
         }
     }
 
-    private func run(_ step: Step, _ runID: String) async -> StepReport {
+    private func run(_ step: Step, _ runID: String, _ name: String) async -> StepReport {
         let began = ContinuousClock.now
         var report: StepReport
         switch step.work {
@@ -64,7 +64,8 @@ public struct Runner: Sendable {
                 var result: StepReport
                 switch step.work {
                 case .copy(let copy):
-                    result = try await run(copy, onError: step.onError, only: step.only, runID: runID, report, stores)
+                    result = try await run(
+                        copy, onError: step.onError, only: step.only, runID: runID, pipeline: name, report, stores)
                 case .verify(let verify): result = try await run(verify, report, stores)
                 }
                 result.requests = await stores.requestCounts()
@@ -98,9 +99,13 @@ public struct Runner: Sendable {
         ManifestSpool(fileSystem: environment.fileSystem, folder: environment.workFolder)
     }
 
-    private func open(_ target: CopyTarget, of step: CopyStep, _ stores: OpenStores) async throws -> Planner.Target {
+    private func open(_ target: CopyTarget, of step: CopyStep, pipeline: String, _ stores: OpenStores) async throws
+        -> Planner.Target
+    {
         Planner.Target(
-            store: try await stores.target(target.store, replacesFile: step.replacesFile, origin: step.origin),
+            store: try await stores.target(
+                target.store, replacesFile: step.replacesFile, origin: step.origin,
+                purpose: step.purpose(pipeline: pipeline, now: environment.surroundings.now())),
             naming: target.naming, overwrite: step.overwrite)
     }
 
@@ -120,13 +125,26 @@ public struct Runner: Sendable {
         var planner = Planner(targets: targets, spool: spool)
         planner.written = environment.writtenTags
         planner.only = only
-        return try await planner.plan(sources)
+        let guards = targets.compactMap { BackupGuard($0) }
+        planner.review = { outcome, source in
+            var outcome = outcome
+            for guarding in guards { outcome = try await guarding.review(outcome, of: source) }
+            return outcome
+        }
+        var plan = try await planner.plan(sources)
+        plan.putFirst(step.first)
+        if only == nil {
+            for guarding in guards {
+                try await guarding.judge(&plan, shrink: environment.settings.shrink(guarding.path))
+            }
+        }
+        return plan
     }
 
     // MARK: Copy
 
     private func run(
-        _ step: CopyStep, onError: OnError, only: Set<String>?, runID: String, _ report: StepReport,
+        _ step: CopyStep, onError: OnError, only: Set<String>?, runID: String, pipeline: String, _ report: StepReport,
         _ stores: OpenStores
     ) async throws -> StepReport {
         guard Set(step.targets.map(\.store)).count == step.targets.count else {
@@ -138,7 +156,7 @@ public struct Runner: Sendable {
         var lost: [TargetReport] = []
         for target in step.targets {
             do {
-                targets.append(try await open(target, of: step, stores))
+                targets.append(try await open(target, of: step, pipeline: pipeline, stores))
                 names.append(target.store.description)
             } catch  where step.targets.count > 1 && !(error is CancellationError) {
                 lost.append(TargetReport(target: target.store.description, error: FailureReport(error)))
@@ -154,8 +172,17 @@ public struct Runner: Sendable {
         if let agreed = environment.agreed[report.name] {
             plan = try agreed.restrict(plan, isWhole: targets[0].store is any PlannedTarget)
         }
+        for (number, target) in step.targets.enumerated() where targets.count == step.targets.count {
+            guard let creation = environment.creation(at: target.store) else { continue }
+            let made = try await creation.prepare(&plan, target: number, store: targets[number].store)
+            if !made.isEmpty {
+                report.notes.append(
+                    "made at \(target.store.description): " + made.map(\.description).joined(separator: ", "))
+            }
+        }
         let toMove = plan.items.count { $0.action != .alreadyThere }
-        observe(.planned(images: toMove, alreadyThere: plan.items.count - toMove, bytes: plan.bytes))
+        let there = plan.items.count { plan.isThere($0) }
+        observe(.planned(images: plan.items.count - there, alreadyThere: there, bytes: plan.bytes))
         for failure in plan.failures {
             add(failure, to: &report, among: targets.map(\.store.name) + step.sources.map(\.store.description))
         }
@@ -165,7 +192,8 @@ public struct Runner: Sendable {
             report.images.append(image)
             observe(.imageEnded(image))
         }
-        if targets[0].store is any PlannedTarget, let failure = plan.failures.first, onError == .stop {
+        let isWhole = targets.contains { $0.store is any PlannedTarget && !($0.store is any PartialTarget) }
+        if isWhole, let failure = plan.failures.first, onError == .stop {
             report.notes.append(
                 "\(names.joined(separator: ", ")) was not written, since an image is missing from it: \(FailureReport(failure.error).message)"
             )
@@ -178,7 +206,7 @@ public struct Runner: Sendable {
             written: step.kind == .export ? nil : environment.writtenTags, runID: runID, observe: observe,
             permit: { try permit() })
         let outcome = try await transfer.run(plan)
-        report.error = outcome.sourceError.map { FailureReport($0) }
+        report.error = (outcome.sourceError ?? plan.doubt).map { FailureReport($0) }
         report.images += outcome.reports
         report.bytesMoved = outcome.bytesMoved
         report.bytesTrusted = outcome.targets.reduce(0) { $0 + $1.bytesTrusted }
@@ -331,7 +359,8 @@ extension TargetReport {
     /// - Parameter number: the target's place among those of the plan.
     init(_ name: String, _ number: Int, _ plan: Plan, _ outcome: Transfer.TargetOutcome) {
         self.init(target: name)
-        alreadyThere = plan.items.count { $0.target == number && $0.action == .alreadyThere }
+        alreadyThere =
+            plan.items.count { $0.target == number && $0.action == .alreadyThere } + outcome.alreadyThere
         done = outcome.done
         failed = outcome.failed + plan.failures.count { $0.targetNumber == nil || $0.targetNumber == number }
         bytesTrusted = outcome.bytesTrusted

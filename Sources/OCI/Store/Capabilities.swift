@@ -71,6 +71,8 @@ public protocol PlannedTarget: TargetStore {
 ///
 /// Reads are cheap and writes are not repeated: what it holds already it takes as it is.
 public protocol PartialTarget: PlannedTarget {
+    /// Whether it has a blob or manifest already, as far as a look tells; asked before it is begun.
+    func holds(_ blob: Descriptor) async throws -> Bool
     /// Completes the store with some of the images that it was begun with.
     ///
     /// - Parameters:
