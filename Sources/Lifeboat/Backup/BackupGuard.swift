@@ -55,8 +55,7 @@ struct BackupGuard: Sendable {
                 var image = image
                 image.descriptor = descriptor
                 hidden.append(image.name)
-                outcome.selected.append(
-                    Selector.Selected(image: image, rule: rules.rules[number], ruleNumber: number + 1))
+                outcome.selected.append(rules.selected(image, by: number))
             case .success(nil): continue
             case .failure(let error): outcome.failures.append(("\(source.store.name)/\(image.name)", error))
             }
@@ -105,7 +104,7 @@ struct BackupGuard: Sendable {
     }
 
     private func rotates(_ repository: RepositoryName, _ plan: Plan) -> Bool {
-        plan.items.contains { $0.source.repository == repository && $0.rule.contains(" newest ") }
+        plan.items.contains { $0.source.repository == repository && $0.chosenBy?.rule.newest != nil }
     }
 
     private func reason(

@@ -57,7 +57,7 @@ struct RestoreCommand: AsyncParsableCommand {
 
     func run() async throws {
         var environment = try RunEnvironment.command(registries)
-        environment.plugInCatalog(state)
+        try environment.plugInCatalog(state)
         let set = try await BackupSet.open(
             path, surroundings: environment.surroundings, files: environment.fileSystem)
         let chosen = try await set.choose(at: at, id: backup, now: environment.surroundings.now())

@@ -6,6 +6,17 @@ public protocol ImageCatalog: SourceStore {
     func images() async throws -> [NamedImage]
 }
 
+/// A source that gives a manifest by whatever names it, in one request, where asking first what it is would cost another.
+public protocol NamedManifestSource: ImageSource {
+    /// Whether that counts as more than a question, as where pulls are counted and limited.
+    var countsManifests: Bool { get }
+
+    /// What a tag points to, or a digest names, as it is: the digest of a tag's manifest is that of its bytes.
+    ///
+    /// - Throws: a `Failure` of kind `.notFound` if there is no such manifest.
+    func manifest(named reference: TagOrDigest) async throws -> Manifest
+}
+
 /// An image and what it is called.
 public struct NamedImage: Hashable, Sendable {
     /// The registry that it came from, if that is known.
@@ -99,9 +110,23 @@ public struct MissingImage: Sendable, Hashable {
 public protocol RememberingTarget: TargetStore {
     /// The exact bytes of a manifest; nil where they are not known, or damaged.
     func remembered(_ manifest: Descriptor) async throws -> Manifest?
-    /// What referred to the manifests of an image when it was given before, by the manifest; nil where that is not
-    /// known of this image.
-    func rememberedReferrers(of image: NamedImage) async throws -> [Digest: [Descriptor]]?
+    /// Whether it was given something under this name when it was last given anything.
+    func remembers(_ reference: TagOrDigest, in repository: RepositoryName) async throws -> Bool
+    /// What referred to the manifests of an image when it was given before; nil where that is not known of this image.
+    func rememberedReferrers(of image: NamedImage) async throws -> RememberedReferrers?
+}
+
+/// What referred to manifests at a time.
+public struct RememberedReferrers: Sendable {
+    /// Milliseconds since 1970.
+    public var time: Int64
+    /// By the manifest that they refer to; one without referrers is not in it.
+    public var referrers: [Digest: [Descriptor]]
+
+    public init(time: Int64, referrers: [Digest: [Descriptor]] = [:]) {
+        self.time = time
+        self.referrers = referrers
+    }
 }
 
 /// An image that will be written, with all that belongs to it.

@@ -14,8 +14,10 @@ actor BackupMemory {
         var baseline: BackupSource?
         /// The images of the newest, whatever became of it.
         var images: Set<ImageKey> = []
+        /// What they are called.
+        var names: [RepositoryName: Set<TagOrDigest>] = [:]
         /// What refers to their manifests.
-        var referrers: [Digest: [Descriptor]] = [:]
+        var referrers = RememberedReferrers(time: 0)
     }
 
     struct ImageKey: Hashable, Sendable {
@@ -52,9 +54,13 @@ actor BackupMemory {
         return known[blob.digest]?.contains(status.modified) != true
     }
 
-    func referrers(of image: NamedImage) async throws -> [Digest: [Descriptor]]? {
+    func referrers(of image: NamedImage) async throws -> RememberedReferrers? {
         let known = try await known()
         return known.images.contains(ImageKey(image)) ? known.referrers : nil
+    }
+
+    func remembers(_ reference: TagOrDigest, in repository: RepositoryName) async throws -> Bool {
+        try await known().names[repository]?.contains(reference) == true
     }
 
     func known() async throws -> Known {
@@ -84,13 +90,18 @@ actor BackupMemory {
             }
         }
         guard let newest else { return known }
+        known.referrers.time = newest.backup.header.ended * 1000
+        for image in newest.named {
+            let reference: TagOrDigest = image.tag.map { .tag($0) } ?? .digest(image.descriptor.digest)
+            known.names[image.repository, default: []].insert(reference)
+        }
         for (subject, digests) in newest.referrers {
             for digest in digests {
                 guard let blob = newest.blobs[digest], let manifest = try await manifest(blob.descriptor) else {
                     // Its bytes are gone here: ask again what there is.
                     return known
                 }
-                known.referrers[subject, default: []].append(manifest.asReferrer)
+                known.referrers.referrers[subject, default: []].append(manifest.asReferrer)
             }
         }
         known.images = Set(newest.named.map(ImageKey.init))

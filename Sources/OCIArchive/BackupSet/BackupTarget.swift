@@ -150,7 +150,11 @@ extension BackupTarget: RememberingTarget {
         try await memory.manifest(manifest)
     }
 
-    public func rememberedReferrers(of image: NamedImage) async throws -> [Digest: [Descriptor]]? {
+    public func remembers(_ reference: TagOrDigest, in repository: RepositoryName) async throws -> Bool {
+        try await memory.remembers(reference, in: repository)
+    }
+
+    public func rememberedReferrers(of image: NamedImage) async throws -> RememberedReferrers? {
         try await memory.referrers(of: image)
     }
 }
