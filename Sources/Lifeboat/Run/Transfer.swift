@@ -134,7 +134,9 @@ struct Transfer: Sendable {
                 images.append(image)
             } else {
                 missing.append(
-                    MissingImage(name: item.sourceName, report.error ?? FailureReport(CancellationError())))
+                    report.error.map { MissingImage(name: item.sourceName, $0) }
+                        ?? MissingImage(
+                            name: item.sourceName, kind: .unavailable, message: "the run was stopped before it came"))
             }
         }
         guard !images.isEmpty else {
