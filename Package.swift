@@ -109,7 +109,8 @@ let package = Package(
             name: "LifeboatCatalogTests", dependencies: ["LifeboatCatalog", "Lifeboat", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "LifeboatCLITests", dependencies: ["Lifeboat", "LifeboatCLI", "TestSupport"], swiftSettings: strict),
+            name: "LifeboatCLITests", dependencies: ["Lifeboat", "LifeboatCLI", "TestSupport", "Yams"],
+            swiftSettings: strict),
         .testTarget(
             name: "TortureTests",
             dependencies: ["Lifeboat", "OCIArchive", "OCIRegistry", "TestSupport", nioCore, logging],
