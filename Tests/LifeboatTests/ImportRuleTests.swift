@@ -20,7 +20,7 @@ import Testing
         "Lifeboat": [
             "OCI", "OCIRegistry", "OCIArchive", "Yams", "NIOCore", "Logging", "Synchronization", "Glibc", "Foundation",
         ],
-        "LifeboatCatalog": ["Lifeboat", "OCI", "GRDB", "Dispatch", "Glibc"],
+        "LifeboatCatalog": ["Lifeboat", "OCI", "OCIArchive", "GRDB", "Dispatch", "Glibc"],
         "LifeboatCLI": [
             "Lifeboat", "LifeboatCatalog", "OCI", "OCIArchive", "OCIRegistry", "OCIServer", "ArgumentParser", "Logging",
             "Glibc",

@@ -63,7 +63,12 @@ import Testing
     func `what restic keeps is kept`(_ number: Int) throws {
         let backups = ResticTable.times.map { Retention.Candidate(id: Self.id($0), time: $0) }
         let (policy, wanted) = ResticTable.kept[number]
-        #expect(try Self.kept(policy, of: backups.shuffled()) == wanted, "\(policy)")
+        let verdicts = try Self.policy(policy).apply(to: backups.shuffled(), now: ResticTable.times[87])
+        // restic 0.14 does not keep the oldest for rules with slots left; later ones do.
+        let kept = verdicts.reversed().map { verdict in
+            verdict.reasons.contains { if case .oldest = $0 { false } else { true } } ? "k" as Character : "."
+        }
+        #expect(String(kept) == wanted, "\(policy)")
     }
 
     @Test func `each slot keeps its newest backup and says so`() throws {
@@ -167,7 +172,9 @@ import Testing
         #expect(try RetentionSpan(parsing: text).description == text)
     }
 
-    @Test(arguments: ["", "0d", "d", "30", "3h2d", "1d1d", "-1d", "1w", "100001y", "1 d", "99999999999999999999d", "1.5d"])
+    @Test(arguments: [
+        "", "0d", "d", "30", "3h2d", "1d1d", "-1d", "1w", "100001y", "1 d", "99999999999999999999d", "1.5d",
+    ])
     func `what is no span is refused`(_ text: String) {
         let error = #expect(throws: LifeboatError.self) { try RetentionSpan(parsing: text) }
         #expect(error?.kind == .policy)

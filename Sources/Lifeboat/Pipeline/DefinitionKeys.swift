@@ -3,6 +3,7 @@ enum DefinitionKeys {
     static let definition = ["version", "name", "inputs", "state", "window", "retries", "stores", "images", "steps"]
     static let store = registry + ["archive", "keep", "layout"]
     static let registry = ["registry", "credentials", "plainHTTP", "tls", "limits", "timeouts", "retries"]
+    static let retention = Retention.Rule.allCases.map(\.rawValue) + ["within"]
     static let rule = ["repositories", "except", "tags", "digests", "platforms", "referrers", "list", "kubernetes"]
     static let tags = ["include", "except", "semver", "newest", "by"]
     static let referrers = ["types"]

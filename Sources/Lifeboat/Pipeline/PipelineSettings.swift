@@ -7,6 +7,8 @@ public struct PipelineSettings: Sendable {
     public var registries: [StoreDefinition: RegistrySettings] = [:]
     /// The series that an archive belongs to, by its path.
     public var series: [String: ArchiveSeries] = [:]
+    /// Which backups are kept in a set, by its path.
+    public var retention: [String: SetRetention] = [:]
     /// The hours in which blobs may be started; nil for all.
     public var window: RunWindow?
     /// Tries in all of what fails for the moment, where a store says nothing else.

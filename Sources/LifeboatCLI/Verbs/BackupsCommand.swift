@@ -4,5 +4,8 @@ import ArgumentParser
 struct BackupsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backups", abstract: "Look after backup sets.",
-        subcommands: [BackupsInitCommand.self])
+        subcommands: [
+            BackupsInitCommand.self, BackupsListCommand.self, BackupsShowCommand.self, BackupsDiffCommand.self,
+            BackupsAcceptCommand.self,
+        ])
 }
