@@ -17,7 +17,18 @@ enum CatalogSchema {
             PRIMARY KEY (registry, repository, tag)
         ) WITHOUT ROWID, STRICT
         """,
-        // 2: what backup sets hold, from their records and their evidence
+        // 2: when the referrers of which manifest were last seen to be at a target
+        """
+        CREATE TABLE referrer_lookup (
+            source TEXT NOT NULL, -- registry/repository
+            target TEXT NOT NULL,
+            types  TEXT NOT NULL, -- the artifact types that were wanted; '' for all
+            digest TEXT NOT NULL,
+            time   INTEGER NOT NULL,
+            PRIMARY KEY (source, target, types, digest)
+        ) WITHOUT ROWID, STRICT
+        """,
+        // 3: what backup sets hold, from their records and their evidence
         """
         CREATE TABLE backup_set (
             id   INTEGER PRIMARY KEY,

@@ -199,7 +199,7 @@ import Testing
             let newer = Catalog(folder: folder + "/state")
             let set = nights.set
             let error = await #expect(throws: CatalogError.self) { _ = try await newer.rebuild(set) }
-            #expect(error?.description.contains("has version 99, this lifeboat knows up to 2") ?? false)
+            #expect(error?.description.contains("has version 99, this lifeboat knows up to 3") ?? false)
             #expect(error?.advice?.contains("a newer lifeboat, or --state") ?? false)
             #expect(!FileManager.default.fileExists(atPath: catalog.path + ".damaged"))
         }
