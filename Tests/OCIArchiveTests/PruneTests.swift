@@ -245,40 +245,48 @@ import Testing
 
     @Test func `a prune and a forget cut off at any call lose nothing that is kept`() async throws {
         var cuts = 0
-        var isDone = false
-        while !isDone {
-            cuts += 1
-            try #require(cuts < 2000, "it does not end")
-            let calls = cuts
-            isDone = try await withTemporaryFolder { folder in
-                var words = SetOfWords(path: folder + "/set")
-                let goes = try await prepare(&words)
-                let files = CutFiles(after: calls)
-                do {
-                    let set = try await words.set(files)
-                    try await set.forget(because: "a test") { _ in [goes.id] }
-                    try await set.prune()
-                } catch is FileError {
+        try await withSetOfWords { template in
+            let goes = try await prepare(&template)
+            var isDone = false
+            while !isDone {
+                cuts += 1
+                try #require(cuts < 2000, "it does not end")
+                isDone = try await withTemporaryFolder { [template, cuts] folder in
+                    try FileManager.default.copyItem(atPath: template.path, toPath: folder + "/set")
+                    var words = template
+                    words.path = folder + "/set"
+                    return try await cut(words, after: cuts, goes)
                 }
-                // The one that was taken away by hand is all that may be missing.
-                let stray = SetOfWords.layer("d").digest.short
-                let faults = try await words.faults().filter { !$0.hasSuffix("lacks \(stray)") }
-                #expect(faults.isEmpty, "cut after \(calls) calls: \(faults)")
-                // The next run ends what was begun, whatever that was.
-                try await words.set().forget(because: "a test") { state in
-                    state.present.map(\.id).filter { $0 == goes.id }
-                }
-                try await words.set().prune()
-                #expect(try await words.faults().isEmpty, "cut after \(calls) calls")
-                #expect(try await words.set().backups().count == 1)
-                let state = try await words.set().state()
-                #expect(state.alarms.isEmpty && state.leaving.isEmpty, "cut after \(calls) calls: \(state.alarms)")
-                // c and d with their manifests, and the config.
-                #expect(words.files("blobs").count == 5)
-                #expect(words.files("lifeboat-tmp").filter { $0 != "lock" }.isEmpty)
-                return files.callsLeft >= 0
             }
         }
         #expect(cuts > 50)
+    }
+
+    /// - Returns: whether all was done before it came to the cut.
+    private func cut(_ words: SetOfWords, after calls: Int, _ goes: Backup) async throws -> Bool {
+        let files = CutFiles(after: calls)
+        do {
+            let set = try await words.set(files)
+            try await set.forget(because: "a test") { _ in [goes.id] }
+            try await set.prune()
+        } catch is FileError {
+        }
+        // The one that was taken away by hand is all that may be missing.
+        let stray = SetOfWords.layer("d").digest.short
+        let faults = try await words.faults().filter { !$0.hasSuffix("lacks \(stray)") }
+        #expect(faults.isEmpty, "cut after \(calls) calls: \(faults)")
+        // The next run ends what was begun, whatever that was.
+        try await words.set().forget(because: "a test") { state in
+            state.present.map(\.id).filter { $0 == goes.id }
+        }
+        try await words.set().prune()
+        #expect(try await words.faults().isEmpty, "cut after \(calls) calls")
+        #expect(try await words.set().backups().count == 1)
+        let state = try await words.set().state()
+        #expect(state.alarms.isEmpty && state.leaving.isEmpty, "cut after \(calls) calls: \(state.alarms)")
+        // c and d with their manifests, and the config.
+        #expect(words.files("blobs").count == 5)
+        #expect(words.files("lifeboat-tmp").filter { $0 != "lock" }.isEmpty)
+        return files.callsLeft >= 0
     }
 }

@@ -11,7 +11,7 @@ struct SetOfWords {
     static let start: Int64 = 1_793_534_400
     static let day: Int64 = 86_400
 
-    let path: String
+    var path: String
     var now = SetOfWords.start
 
     func set(_ files: any FileSystem = LocalFileSystem()) async throws -> BackupSet {
