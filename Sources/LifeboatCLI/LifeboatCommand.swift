@@ -16,7 +16,7 @@ struct LifeboatCommand: AsyncParsableCommand {
         subcommands: [
             CopyCommand.self, ExportCommand.self, ImportCommand.self, VerifyCommand.self, InspectCommand.self,
             ListCommand.self, ServeCommand.self, PlanCommand.self, RunCommand.self, ValidateCommand.self,
-            ConvertCommand.self, ForgetCommand.self, PruneCommand.self, HistoryCommand.self,
-            FindCommand.self, CatalogCommand.self, BackupsCommand.self,
+            ConvertCommand.self, BackupsCommand.self, RestoreCommand.self, ForgetCommand.self, PruneCommand.self,
+            HistoryCommand.self, FindCommand.self, CatalogCommand.self,
         ])
 }

@@ -37,7 +37,7 @@ import Testing
             var backups: [Backup] = []
             for night in 0..<10 { backups.append(try await add(Self.start + Int64(night) * Self.day, .complete, nil)) }
             try await set.add(BackupEvidence(.verified, of: backups[2].id, at: now))
-            let retention = try SetRetention(Retention([.last: 2, .weekly: 1]))
+            let retention = SetRetention(Retention([.last: 2, .weekly: 1]))
             let planned = try retention.rows(try await set.state(), of: set, now: now)
             #expect(try await set.backups().count == 10)
             let rows = try await retention.apply(to: set, now: now)
@@ -57,7 +57,7 @@ import Testing
             let first = try await add(Self.start, .complete, nil)
             for night in 1..<4 { _ = try await add(Self.start + Int64(night) * Self.day, .complete, nil) }
             try FileManager.default.removeItem(atPath: "\(set.path)/records/\(first.file)")
-            let retention = try SetRetention(Retention([.last: 1]))
+            let retention = SetRetention(Retention([.last: 1]))
             let error = await #expect(throws: LifeboatError.self) { try await retention.apply(to: set, now: now) }
             #expect(error?.kind == .damaged)
             #expect(error?.description.hasPrefix("nothing is forgotten: backup \(first.id.short)") ?? false)
@@ -69,7 +69,7 @@ import Testing
         try await withSet { set, add in
             let good = try await add(Self.start, .complete, nil)
             let suspect = try await add(Self.start + Self.day, .complete, "half of it is gone")
-            let retention = try SetRetention(Retention([.last: 1]))
+            let retention = SetRetention(Retention([.last: 1]))
             #expect(try retention.rows(try await set.state(), of: set, now: now).allSatisfy(\.isKept))
             try await set.add(BackupEvidence(.accepted, of: suspect.id, at: now))
             let rows = try await retention.apply(to: set, now: now)
@@ -103,7 +103,7 @@ import Testing
             _ = try await add(Self.start + 3 * Self.day, .incomplete, nil)
             var environment = RunEnvironment.test(in: parentFolder(of: set.path))
             environment.surroundings = set.surroundings
-            let retention = try SetRetention(Retention([.last: 1]))
+            let retention = SetRetention(Retention([.last: 1]))
             let notes = try await retention.afterBackup(set.path, in: environment)
             #expect(notes == ["nothing was forgotten in \(set.path): its newest backup is incomplete"])
             _ = try await add(Self.start + 4 * Self.day, .complete, nil)

@@ -7,20 +7,24 @@ import struct Foundation.TimeZone
 /// A policy at work on a backup set.
 public struct SetRetention: Sendable, Hashable {
     public var policy: Retention
-    /// By whose clocks hours, days, weeks, months and years begin: a name of the time zone database.
-    public var timeZone: String
-
+    /// By whose clocks hours, days, weeks, months and years begin.
     private let zone: TimeZone
 
+    /// By UTC.
+    public init(_ policy: Retention) {
+        self.policy = policy
+        zone = .gmt
+    }
+
+    /// - Parameter timeZone: a name of the time zone database.
     /// - Throws: `LifeboatError` `.policy` for a time zone that is not known.
-    public init(_ policy: Retention, timeZone: String = "UTC") throws(LifeboatError) {
+    public init(_ policy: Retention, timeZone: String) throws(LifeboatError) {
         guard let zone = TimeZone(identifier: timeZone) else {
             throw LifeboatError(
                 .policy,
                 "there is no time zone '\(shown(timeZone, limit: 80))', want a name such as Europe/Berlin or UTC")
         }
         self.policy = policy
-        self.timeZone = timeZone
         self.zone = zone
     }
 

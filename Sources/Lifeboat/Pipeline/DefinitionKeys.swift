@@ -1,11 +1,15 @@
 /// The keys of a definition, place by place. The JSON Schema in `pipelines/` has the same ones, which a test holds.
 enum DefinitionKeys {
     static let definition = ["version", "name", "inputs", "state", "window", "retries", "stores", "images", "steps"]
-    static let store = registry + ["archive", "keep", "layout"]
-    static let registry = ["registry", "credentials", "plainHTTP", "tls", "limits", "timeouts", "retries"]
+    static let store = registry + archive + layout + backups.filter { $0 != "keep" }
+    static let registry = [
+        "registry", "credentials", "plainHTTP", "tls", "limits", "timeouts", "retries", "createRepositories",
+    ]
     static let retention = Retention.Rule.allCases.map(\.rawValue) + ["within"]
     static let archive = ["archive", "keep"]
     static let layout = ["layout"]
+    static let backups = ["backups", "at", "keep", "shrink"]
+    static let creation = ["command"]
     static let input = ["description", "default"]
     static let window = ["from", "to", "timezone"]
     static let tls = ["ca", "verify"]

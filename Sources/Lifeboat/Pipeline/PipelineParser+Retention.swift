@@ -3,7 +3,7 @@ import Yams
 
 /// `keep` of a backup set.
 extension PipelineParser {
-    func retention(_ node: Node, key: String) -> Retention? {
+    func retention(_ node: Node, key: String) -> SetRetention? {
         let members = reader.members(node, key: key, known: DefinitionKeys.retention)
         var retention = Retention()
         for (name, member) in members {
@@ -16,10 +16,12 @@ extension PipelineParser {
                 retention.within = reader.value(member, key: key) { try RetentionSpan(parsing: $0) }
             }
         }
-        guard !members.isEmpty else {
-            reader.fault("keeps nothing, want at least one rule, such as last: 7", at: node, key: key)
+        guard !retention.isEmpty else {
+            if members.isEmpty {
+                reader.fault("keeps nothing, want at least one rule, such as last: 7", at: node, key: key)
+            }
             return nil
         }
-        return retention
+        return SetRetention(retention)
     }
 }

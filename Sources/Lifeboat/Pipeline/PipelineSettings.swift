@@ -7,6 +7,8 @@ public struct PipelineSettings: Sendable {
     public var registries: [StoreDefinition: RegistrySettings] = [:]
     /// The series that an archive belongs to, by its path.
     public var series: [String: ArchiveSeries] = [:]
+    /// How backup sets are kept, by their paths.
+    public var backupSets: [String: BackupSetSettings] = [:]
     /// Which backups are kept in a set, by its path.
     public var retention: [String: SetRetention] = [:]
     /// The hours in which blobs may be started; nil for all.
@@ -18,6 +20,13 @@ public struct PipelineSettings: Sendable {
 }
 
 extension RunEnvironment {
+    /// How repositories are made at a store, if anything has to be done for it.
+    func creation(at store: StoreDefinition) -> RepositoryCreation? {
+        settings.registries[store]?.createRepositories.map {
+            RepositoryCreation(command: $0, registry: store.description)
+        }
+    }
+
     /// The environment with what a definition says in place of what was said before.
     public func with(_ settings: PipelineSettings) -> RunEnvironment {
         var environment = self

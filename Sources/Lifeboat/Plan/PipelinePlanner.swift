@@ -66,6 +66,15 @@ public struct PipelinePlanner: Sendable {
             if let agreed = environment.agreed[report.name] {
                 plan = try agreed.restrict(plan, isWhole: targets[0].store is any PlannedTarget)
             }
+            for (number, target) in step.targets.enumerated() where environment.creation(at: target.store) != nil {
+                let missing = try await RepositoryCreation.missing(
+                    in: plan, target: number, store: targets[number].store)
+                if !missing.isEmpty {
+                    report.notes.append(
+                        "\(target.store.description) lacks \(Figures.count(missing.count, "repository")), which the run "
+                            + "makes: " + missing.map(\.description).joined(separator: ", "))
+                }
+            }
             report.fill(from: plan, targets: targets.map(\.store))
             for (number, target) in step.targets.enumerated() {
                 guard case .archive(let path) = target.store else { continue }

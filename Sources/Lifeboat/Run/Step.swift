@@ -36,6 +36,8 @@ public struct CopyStep: Sendable {
     public var overwrite: Overwrite
     /// Whether an output file that holds something else is replaced.
     public var replacesFile: Bool
+    /// Patterns of the images that are moved before the others, the most important one first.
+    public var first: [SelectionRule] = []
 
     public init(
         kind: StepReport.Kind, sources: [SourceDefinition], targets: [CopyTarget], overwrite: Overwrite = .never,

@@ -51,6 +51,12 @@ struct SelectionFlags: ParsableArguments {
     var images: [String] = []
 
     @Option(
+        help: ArgumentHelp(
+            "Of a backup set: latest, the beginning of a backup's id, or a time (RFC 3339), which means the newest backup not after it.",
+            valueName: "backup"))
+    var at: String?
+
+    @Option(
         name: .customLong("platform"),
         help: ArgumentHelp(
             "Take only this platform (os/arch[/variant]). One puts its manifest under the tag; several keep the index as it is, sparse.",

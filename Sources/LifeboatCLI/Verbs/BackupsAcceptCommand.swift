@@ -5,27 +5,27 @@ import OCIArchive
 
 struct BackupsAcceptCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "accept", abstract: "Say that a suspect backup is right: its source has really lost that much.",
+        commandName: "accept", abstract: "Believe a suspect backup: what is gone from the registry is rightly gone.",
         discussion: """
-            lifeboat backups accept /srv/nightly 9f86d081884c
-
-            From then on it counts as any other, and the next backup is compared with it.
+            lifeboat backups accept /srv/nightly 0123456789ab
             """)
 
-    @OptionGroup var set: SetArgument
+    @Argument(help: ArgumentHelp("The folder of a backup set.", valueName: "set"))
+    var path: String
 
-    @Argument(help: ArgumentHelp("The beginning of an id.", valueName: "backup"))
+    @Argument(help: ArgumentHelp("The beginning of a backup's id.", valueName: "backup"))
     var backup: String
 
     func run() async throws {
         let environment = try RunEnvironment.command(nil)
-        let set = try await set.open(environment)
-        let backup = try await set.find(backup)
-        guard backup.header.suspect != nil else {
-            throw LifeboatError(.usage, "backup \(backup.name) of \(set.name) is not suspect")
+        let set = try await BackupSet.open(
+            path, surroundings: environment.surroundings, files: environment.fileSystem)
+        let found = try await set.find(backup)
+        guard let reason = found.header.suspect else {
+            Terminal.answer("backup \(found.name) of \(found.moment) is not suspect")
+            return
         }
-        try await set.add(
-            BackupEvidence(.accepted, of: backup.id, at: environment.surroundings.now() / 1000))
-        Terminal.answer("backup \(backup.name) of \(backup.moment) is accepted")
+        try await set.accept(found)
+        Terminal.answer("backup \(found.name) of \(found.moment) is believed, although \(reason)")
     }
 }

@@ -6,6 +6,6 @@ struct BackupsCommand: AsyncParsableCommand {
         commandName: "backups", abstract: "Look after backup sets.",
         subcommands: [
             BackupsInitCommand.self, BackupsListCommand.self, BackupsShowCommand.self, BackupsDiffCommand.self,
-            BackupsAcceptCommand.self,
+            BackupsAddCommand.self, BackupsCopyCommand.self, BackupsAcceptCommand.self,
         ])
 }
