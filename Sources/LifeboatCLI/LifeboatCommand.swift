@@ -18,5 +18,6 @@ struct LifeboatCommand: AsyncParsableCommand {
             ListCommand.self, ServeCommand.self, PlanCommand.self, RunCommand.self, ValidateCommand.self,
             ConvertCommand.self, BackupsCommand.self, RestoreCommand.self, ForgetCommand.self, PruneCommand.self,
             HistoryCommand.self, FindCommand.self, CatalogCommand.self,
+            LoginCommand.self, LogoutCommand.self,
         ])
 }

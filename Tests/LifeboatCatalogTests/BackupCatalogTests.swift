@@ -25,7 +25,7 @@ import Testing
             var record = BackupRecord(
                 header: BackupHeader(
                     pipeline: "nightly", source: "registry.example.com", began: ended, ended: ended,
-                    images: tags.count, blobs: Set(tags.values).count))
+                    images: tags.count, blobs: Set(tags.values).count, bytes: 100 * Int64(Set(tags.values).count)))
             record.images = try tags.sorted { $0.key < $1.key }.map { tag, text in
                 NamedImage(
                     registry: "registry.example.com", repository: try RepositoryName("team/app"), tag: try Tag(tag),

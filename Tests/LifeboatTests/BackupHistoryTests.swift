@@ -56,7 +56,7 @@ import Testing
         #expect(try TagName(parsing: text).description == wanted)
     }
 
-    @Test(arguments: ["team/app", "team/app@sha256:00", "localhost:5000/app", ":1", "team/app:", "Team/app:1"])
+    @Test(arguments: ["team/app", "team/app@sha256:00", "localhost:5000/app", ":1", "team/app:", "team/App:1"])
     func `what names no tag is refused`(_ text: String) {
         #expect(throws: (any Error).self) { try TagName(parsing: text) }
     }

@@ -58,10 +58,10 @@ struct BackupNights: Sendable {
             target: .backups(path: path, at: nil))
     }
 
-    /// One night: a day later than the last one.
+    /// One night: a day later than the last one, if nothing else is said.
     @discardableResult
-    func export(_ step: CopyStep? = nil, onError: OnError = .stop) async -> Report {
-        clock.advance(hours: 24)
+    func export(_ step: CopyStep? = nil, onError: OnError = .stop, after hours: Int64 = 24) async -> Report {
+        clock.advance(hours: hours)
         return await Runner(environment).run(
             [Step(name: "backup", work: .copy(step ?? self.step), onError: onError)], name: "nightly")
     }

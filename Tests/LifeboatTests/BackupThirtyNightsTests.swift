@@ -13,7 +13,7 @@ struct BackupThirtyNightsTests {
             var seed: UInt64 = 0
             func push(_ number: Int) async throws {
                 seed += 1
-                try await nights.push("team/app\(number)", "stable", seed: seed, layers: [400_000])
+                try await nights.push("team/app\(number)", "stable", seed: seed, layers: [700_000])
             }
             for number in 0..<60 { try await push(number) }
             var listings: [[String: Digest]] = []

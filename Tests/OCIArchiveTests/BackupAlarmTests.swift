@@ -21,7 +21,7 @@ import Testing
             backups.append(try await words.backUp(["c"]))
             let state = try await words.set().state()
             #expect(state.alarms.isEmpty)
-            #expect(state.present.map(\.id) == [backups[1].id, backups[3].id, backups[4].id])
+            #expect(state.backups.map(\.id) == [backups[1].id, backups[3].id, backups[4].id])
             // The new record says so too: the evidence may be lost.
             for name in words.files("evidence") {
                 try FileManager.default.removeItem(atPath: words.path + "/evidence/" + name)
@@ -80,7 +80,7 @@ import Testing
             #expect(state.alarms.map(\.kind) == [.damagedRecord])
             #expect(state.alarms.first?.file == second.file)
             #expect(state.alarms.first?.description.contains("has the name of another record") ?? false)
-            #expect(state.present.count == 2)
+            #expect(state.backups.count == 2)
             // Given up by the name of its file, it is forgotten by its whole id.
             let id = try #require(state.id(ofRecord: second.file))
             #expect(id == second.id)
@@ -124,18 +124,33 @@ import Testing
         }
     }
 
-    @Test func `a forgetting that was cut short is ended by the next one`() async throws {
+    @Test func `a forgetting that was cut short leaves the backup as it was`() async throws {
         try await withSetOfWords { words in
             let first = try await words.backUp(["a"])
-            let second = try await words.backUp(["b"])
+            try await words.backUp(["b"])
+            // The evidence comes first.
             try await words.set().add(BackupEvidence(.forgotten, of: first.id, at: words.now))
-            let state = try await words.set().state()
-            #expect(state.leaving == [first.id])
-            #expect(state.present.map(\.id) == [second.id])
-            #expect(try await words.set().prune(isDryRun: true).trashed.blobs == 2)
-            #expect(words.files("records").count == 2)
-            try await words.set().prune()
-            #expect(words.files("records") == [second.file])
+            #expect(try await words.set().state().backups.count == 2)
+            #expect(try await words.set().prune().trashed.blobs == 0)
+            try await words.set().forget(because: "a test") { _ in [first.id] }
+            #expect(try await words.set().state().backups.count == 1)
+            #expect(try await words.set().prune().trashed.blobs == 2)
+        }
+    }
+
+    @Test func `a set that got some backups of another one misses none of the rest`() async throws {
+        try await withSetOfWords { words in
+            var backups: [Backup] = []
+            for night in 0..<4 { backups.append(try await words.backUp(["\(night)"])) }
+            try await words.set().forget(because: "a test") { [backups] _ in [backups[0].id] }
+            let other = try await BackupSet.create(words.path + "-other", surroundings: .ofThisMachine)
+            _ = try await words.set().copy([backups[1], backups[3]], to: other)
+            let state = try await other.state()
+            #expect(state.alarms.isEmpty, "\(state.alarms)")
+            #expect(state.backups.map(\.id) == [backups[1].id, backups[3].id])
+            _ = try await words.set().copy(nil, to: other)
+            #expect(try await other.state().alarms.isEmpty)
+            #expect(try await other.backups().map(\.id) == backups[1...].map(\.id))
         }
     }
 
@@ -150,7 +165,7 @@ import Testing
             #expect(try tags() == "b")
             try await words.set().forget(because: "a test") { _ in [second.id] }
             #expect(try tags() == "a")
-            try await words.set().forget(because: "a test") { state in state.present.map(\.id) }
+            try await words.set().forget(because: "a test") { state in state.backups.map(\.id) }
             #expect(try tags().isEmpty)
             let layout = try await Layout.open(
                 words.path, surroundings: .ofThisMachine, files: LocalFileSystem())

@@ -48,7 +48,7 @@ public struct SetRetention: Sendable, Hashable {
             throw LifeboatError(
                 .damaged, "nothing is forgotten: \(alarm.description)", advice: alarm.advice)
         }
-        let backups = Dictionary(state.present.map { ($0.id, $0) }) { first, _ in first }
+        let backups = Dictionary(state.backups.map { ($0.id, $0) }) { first, _ in first }
         let candidates = state.candidates
         let verdicts = try policy.apply(to: candidates, now: now) { moment in
             Int64(zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(moment))))
@@ -79,7 +79,7 @@ public struct SetRetention: Sendable, Hashable {
 extension BackupSetState {
     /// What retention needs to know of the backups.
     public var candidates: [Retention.Candidate] {
-        present.map { backup in
+        backups.map { backup in
             Retention.Candidate(
                 id: backup.id, time: backup.header.ended, isComplete: backup.header.state == .complete,
                 isSuspect: isSuspect(backup), isVerified: verified[backup.id] != nil)

@@ -3,7 +3,8 @@ enum DefinitionKeys {
     static let definition = ["version", "name", "inputs", "state", "window", "retries", "stores", "images", "steps"]
     static let store = registry + archive + layout + backups.filter { $0 != "keep" }
     static let registry = [
-        "registry", "credentials", "plainHTTP", "tls", "limits", "timeouts", "retries", "createRepositories",
+        "registry", "credentials", "plainHTTP", "tls", "mirrors", "listing", "limits", "timeouts", "retries",
+        "createRepositories",
     ]
     static let retention = Retention.Rule.allCases.map(\.rawValue) + ["within"]
     static let archive = ["archive", "keep"]
@@ -12,7 +13,7 @@ enum DefinitionKeys {
     static let creation = ["command"]
     static let input = ["description", "default"]
     static let window = ["from", "to", "timezone"]
-    static let tls = ["ca", "verify"]
+    static let tls = ["ca", "cert", "key", "verify"]
     static let limits = ["connections", "requests", "bandwidth"]
     static let timeouts = ["connect", "answer", "idle"]
     static let credentials = ["username", "password", "passwordFile", "command"]

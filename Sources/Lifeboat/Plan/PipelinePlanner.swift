@@ -180,8 +180,9 @@ extension OpenStores {
     private func planningStore(
         _ definition: StoreDefinition, of step: CopyStep, after planned: PlannedImages?
     ) async throws -> any TargetStore {
-        if case .backups(let path, _) = definition, try await !exists(path + "/" + BackupSet.recordsFolder) {
-            return AbsentLayout(name: path)
+        if case .backups(let path, _) = definition {
+            guard try await exists(path + "/" + BackupSet.recordsFolder) else { return AbsentLayout(name: path) }
+            return try await backups(path, for: step)
         }
         guard case .layout(let path) = definition else {
             let target = try await target(definition, replacesFile: step.replacesFile, origin: step.origin)

@@ -13,7 +13,7 @@ extension SetRetention {
         let set = try await BackupSet.open(
             path, surroundings: environment.surroundings, files: environment.fileSystem)
         let state = try await set.state()
-        guard let newest = state.present.last else { return [] }
+        guard let newest = state.backups.last else { return [] }
         if newest.header.state != .complete || state.isSuspect(newest) {
             let what = newest.header.state != .complete ? "incomplete" : "suspect"
             return ["nothing was forgotten in \(set.name): its newest backup is \(what)"]

@@ -134,7 +134,9 @@ struct Transfer: Sendable {
                 images.append(image)
             } else {
                 missing.append(
-                    MissingImage(name: item.sourceName, report.error ?? FailureReport(CancellationError())))
+                    report.error.map { MissingImage(name: item.sourceName, $0) }
+                        ?? MissingImage(
+                            name: item.sourceName, kind: .unavailable, message: "the run was stopped before it came"))
             }
         }
         guard !images.isEmpty else {
@@ -329,9 +331,12 @@ struct Transfer: Sendable {
                 await retried()
                 attempt += 1
                 for blob in graph.blobs {
-                    let copy = BlobCopy(
+                    var copy = BlobCopy(
                         blob: blob, deliveries: [.init(target: targets[item.target], items: [item])], retry: retry,
                         surroundings: surroundings, observe: observe, retried: retried)
+                    // What it says it holds is no longer worth anything for what it says it lacks (R31).
+                    copy.isTargetTrusted =
+                        error.children.isEmpty ? attempt < 3 : !error.children.contains(blob.digest)
                     _ = try await copy.run(first: nil).map { try $0.get() }
                 }
             }

@@ -31,9 +31,8 @@ extension BackupSetState {
         if !alarms.isEmpty { throw ExitCode(FailureKind.damaged.exitCode) }
     }
 
-    /// `complete`, `incomplete`, `suspect`, and whether it is on its way out.
+    /// `complete`, `incomplete` or `suspect`.
     func words(of backup: Backup) -> String {
-        if leaving.contains(backup.id) { return "leaving" }
         if backup.header.state == .incomplete { return "incomplete" }
         return isSuspect(backup) ? "suspect" : "complete"
     }

@@ -80,7 +80,7 @@ struct RestoreCommand: AsyncParsableCommand {
             targets: [CopyTarget(store: target, naming: naming.under(target))], overwrite: try rules.rule)
         step.first = first.map { SelectionRule(pattern: $0) }
         if rules.dryRun { return try await printPlan(step, in: environment, output: output) }
-        let check = VerifyStep(sources: [source], against: target, naming: naming.under(target))
+        let check = VerifyStep(sources: [source], against: target, naming: naming)
         try await LifeboatCLI.run(
             [
                 Step(name: "restore", work: .copy(step), onError: .continue),

@@ -28,8 +28,6 @@ public struct BackupSetState: Sendable {
     /// Oldest first.
     public var backups: [Backup] = []
     public var alarms: [BackupAlarm] = []
-    /// Backups that are being forgotten: the evidence says so, and the record is still there.
-    public var leaving: Set<Digest> = []
     /// Backups that somebody has read as a whole and found good, and when: seconds since 1970.
     public var verified: [Digest: Int64] = [:]
     /// Backups whose last verification found damage, and when.
@@ -41,9 +39,6 @@ public struct BackupSetState: Sendable {
     var named: Set<Digest> = []
 
     public init() {}
-
-    /// The backups without those that are being forgotten, oldest first.
-    public var present: [Backup] { backups.filter { !leaving.contains($0.id) } }
 
     /// The backup whose record a file was, by its name; nil if none or several that are named could be meant.
     func id(ofRecord file: String) -> Digest? {

@@ -11,6 +11,8 @@ extension BackupEvidence {
         case forgotten
         /// It was written to a registry or another store.
         case written
+        /// A backup of another set, which records that were copied from there name.
+        case elsewhere
         /// Somebody has said that the listing it was made from is right, although it looks suspect.
         case accepted
     }

@@ -2,7 +2,7 @@ import OCI
 
 extension BackupSet {
     /// Takes backups out of the set: for each one evidence is written, then its record is removed. The blobs stay until
-    /// the set is pruned. After a crash in between, the next `forget` or `prune` ends what was begun.
+    /// the set is pruned. After a crash in between, the backup is still there: the same again forgets it.
     ///
     /// - Parameters:
     ///   - because: for whoever reads the evidence, such as the rule of retention.
@@ -15,7 +15,6 @@ extension BackupSet {
         givingUp: () -> [String] = { [] }
     ) async throws {
         try await locked(shared: false) {
-            _ = try await finishForgetting()
             let state = try await state()
             try await forgetLocked(try await choosing(state), because: reason)
             for file in givingUp() {
@@ -48,19 +47,6 @@ extension BackupSet {
         if let id { members["backup"] = .string(id.description) }
         try await add(BackupEvidence(kind: BackupEvidence.Kind.forgotten.rawValue, at: now, members))
         try await removeRecords([file])
-    }
-
-    /// Ends what a forgetting that was cut short has begun.
-    ///
-    /// - Returns: the backups whose records went.
-    func finishForgetting() async throws -> [Backup] {
-        var forgotten: Set<Digest> = []
-        for evidence in try await evidence(.forgotten).evidence {
-            if let id = try evidence.backup { forgotten.insert(id) }
-        }
-        let leaving = try await backups().filter { forgotten.contains($0.id) }
-        try await removeRecords(leaving.map(\.file))
-        return leaving
     }
 
     private func removeRecords(_ names: [String]) async throws {

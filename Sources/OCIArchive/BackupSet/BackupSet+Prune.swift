@@ -47,7 +47,6 @@ struct Pruning {
     }
 
     mutating func run() async throws -> PruneReport {
-        if !isDryRun { _ = try await set.finishForgetting() }
         let state = try await set.state()
         try check(state)
         if !isDryRun {
@@ -60,7 +59,7 @@ struct Pruning {
         try await list(set.path + "/blobs")
         for folder in trash.folders { try await list(folder.path) }
         blobs.sort()
-        let backups = state.present
+        let backups = state.backups
         report.backups = backups.count
         for backup in backups {
             do {
@@ -86,7 +85,7 @@ struct Pruning {
         if let alarm = state.alarms.first(where: { $0.kind != .damagedEvidence }) {
             throw refusal(alarm.description, advice: alarm.advice)
         }
-        if let suspect = state.present.first(where: state.isSuspect) {
+        if let suspect = state.backups.first(where: state.isSuspect) {
             throw ArchiveError.policy(
                 "\(set.name) is not pruned: backup \(suspect.name) of \(suspect.moment) is suspect: "
                     + shown(suspect.header.suspect ?? "", limit: 300),

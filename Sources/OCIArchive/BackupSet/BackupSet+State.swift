@@ -24,14 +24,14 @@ extension BackupSet {
                 let good = try evidence.passedBackups
                 let bad = try evidence.failedBackups
                 switch kind {
-                case .forgotten: forgotten.formUnion(good)
+                case .forgotten, .elsewhere: forgotten.formUnion(good)
                 case .accepted: state.accepted.formUnion(good)
                 case .verified:
                     for backup in good { state.verified[backup] = evidence.at }
                     for backup in bad { state.failed[backup] = evidence.at }
                 case .drilled, .written: break
                 }
-                guard kind != .forgotten else { continue }
+                guard kind != .forgotten, kind != .elsewhere else { continue }
                 for backup in good + bad where named[backup] == nil {
                     named[backup] = "evidence that it was \(kind.rawValue)"
                 }
@@ -68,7 +68,6 @@ extension BackupSet {
                         + "gone for good: lifeboat forget \(name) \(id.hex.prefix(12))"))
         }
         state.named = Set(named.keys)
-        state.leaving = present.intersection(forgotten)
         return state
     }
 
