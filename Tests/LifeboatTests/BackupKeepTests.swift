@@ -42,6 +42,22 @@ import Testing
             wanted.description == "keep last 7, hourly 24, daily 14, weekly 8, monthly 12, yearly 5, within 2y5m7d3h")
     }
 
+    @Test func `days are those of the schedule's time zone`() throws {
+        let text = """
+            version: 1
+            name: nightly
+            stores:
+              old: {registry: old.example.com}
+              it: {backups: /srv/nightly, keep: {daily: 7}}
+            steps: [{export: {from: old, to: it}}]
+            schedule: {cron: "0 2 * * *", timezone: Europe/Berlin}
+            """
+        let pipeline = try Pipeline(
+            parsing: Array(text.utf8), file: "p.yaml", context: PipelineContext(variables: [:]))
+        #expect(pipeline.settings.retention["/srv/nightly"]?.zone.name == "Europe/Berlin")
+        #expect(try parse("{daily: 7}").settings.retention["/srv/nightly"]?.zone.name == "UTC")
+    }
+
     @Test(arguments: [
         ("{}", "keeps nothing"), ("{dayly: 7}", "dayly"), ("{daily: 0}", "not a number from 1"),
         ("{daily: -1}", "not a number from 1"), ("{within: 30}", "want years, months, days, hours"),

@@ -1,29 +1,13 @@
 import OCI
 import OCIArchive
 
-import struct Foundation.Date
-import struct Foundation.TimeZone
-
 /// A policy at work on a backup set.
 public struct SetRetention: Sendable, Hashable {
     public var policy: Retention
     /// By whose clocks hours, days, weeks, months and years begin.
-    private let zone: TimeZone
+    public var zone: ZoneClock
 
-    /// By UTC.
-    public init(_ policy: Retention) {
-        self.policy = policy
-        zone = .gmt
-    }
-
-    /// - Parameter timeZone: a name of the time zone database.
-    /// - Throws: `LifeboatError` `.policy` for a time zone that is not known.
-    public init(_ policy: Retention, timeZone: String) throws(LifeboatError) {
-        guard let zone = TimeZone(identifier: timeZone) else {
-            throw LifeboatError(
-                .policy,
-                "there is no time zone '\(shown(timeZone, limit: 80))', want a name such as Europe/Berlin or UTC")
-        }
+    public init(_ policy: Retention, zone: ZoneClock = .utc) {
         self.policy = policy
         self.zone = zone
     }
@@ -51,7 +35,7 @@ public struct SetRetention: Sendable, Hashable {
         let backups = Dictionary(state.backups.map { ($0.id, $0) }) { first, _ in first }
         let candidates = state.candidates
         let verdicts = try policy.apply(to: candidates, now: now) { moment in
-            Int64(zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(moment))))
+            Int64(zone.offset(at: moment))
         }
         try Retention.checkLoss(
             Set(verdicts.filter { !$0.isKept }.map(\.backup.id)), of: candidates, in: set.path, force: force)

@@ -222,7 +222,7 @@ extension PipelineParser {
     }
 
     /// A program and its arguments. Whoever can change the definition could run programs as us (P11).
-    private func command(_ node: Node, key: String) -> [String]? {
+    func command(_ node: Node, key: String) -> [String]? {
         guard case .sequence = node else {
             reader.fault("want a list of the program and its arguments, got \(node.kindName)", at: node, key: key)
             return nil

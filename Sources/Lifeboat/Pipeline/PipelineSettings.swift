@@ -15,6 +15,12 @@ public struct PipelineSettings: Sendable {
     public var window: RunWindow?
     /// Tries in all of what fails for the moment, where a store says nothing else.
     public var attempts: Int?
+    /// When it runs by itself; nil for never.
+    public var schedule: Schedule?
+    /// Who is told of its runs.
+    public var notifications = Notifications()
+    /// What its backups are to be good for.
+    public var objectives = Objectives()
 
     public init() {}
 }

@@ -55,7 +55,7 @@ struct KeepFlags: ParsableArguments {
             var policy = Retention()
             for (rule, count) in counts { policy.counts[rule] = count }
             policy.within = try within.map { try RetentionSpan(parsing: $0) }
-            return policy.isEmpty ? nil : try SetRetention(policy, timeZone: timeZone)
+            return policy.isEmpty ? nil : SetRetention(policy, zone: try ZoneClock(named: timeZone))
         }
     }
 }

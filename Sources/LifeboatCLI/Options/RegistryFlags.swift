@@ -41,6 +41,15 @@ struct ReportFlags: ParsableArguments {
     var html: String?
 }
 
+/// Where the metrics of runs are kept.
+struct MetricsFlags: ParsableArguments {
+    @Option(
+        name: .customLong("metrics-file"),
+        help: ArgumentHelp(
+            "Write metrics to this file after each run, for node_exporter's textfile collector.", valueName: "file"))
+    var file: String?
+}
+
 /// Which images are meant, and how much of each.
 struct SelectionFlags: ParsableArguments {
     @Option(
