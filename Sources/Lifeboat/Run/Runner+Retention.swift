@@ -23,9 +23,12 @@ extension SetRetention {
             let rows = try await apply(to: set, now: now)
             let forgotten = rows.count { !$0.isKept }
             let pruned = try await set.prune()
-            var notes = [
-                "\(policy): \(Figures.count(rows.count - forgotten, "backup")) in \(set.name), \(forgotten) forgotten"
-            ]
+            var notes: [String] = []
+            if forgotten > 0 {
+                notes.append(
+                    "\(policy): \(Figures.count(rows.count - forgotten, "backup")) in \(set.name), \(forgotten) forgotten"
+                )
+            }
             if pruned.trashed.blobs > 0 || pruned.freed.blobs > 0 { notes.append(pruned.words) }
             return notes + pruned.notes
         } catch let error as any Failure where error.kind == .locked {
