@@ -18,6 +18,9 @@ extension BackupSet {
         return (folders.sorted { $0.moment < $1.moment }, others)
     }
 
+    /// Whether anything waits in the trash.
+    public func hasTrash() async throws -> Bool { try await !trashFolders().folders.isEmpty }
+
     /// Where in the trash a blob lies; nil if it does not.
     public func trashed(_ digest: Digest) async throws -> String? {
         for folder in try await trashFolders().folders.reversed() {
