@@ -23,7 +23,8 @@ extension SetRetention {
             let rows = try await apply(to: set, now: now)
             let forgotten = rows.count { !$0.isKept }
             // To prune is to read all records: only where there is something to gain.
-            guard try await forgotten > 0 || set.hasTrash() else { return [] }
+            let hasTrash = try await set.hasTrash()
+            guard forgotten > 0 || hasTrash else { return [] }
             let pruned = try await set.prune()
             var notes: [String] = []
             if forgotten > 0 {
