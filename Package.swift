@@ -74,7 +74,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "LifeboatCatalog",
-            dependencies: ["Lifeboat", "OCI", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: ["Lifeboat", "OCI", "OCIArchive", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: strict),
         .executableTarget(
             name: "LifeboatCLI",

@@ -17,6 +17,7 @@ struct LifeboatCommand: AsyncParsableCommand {
             CopyCommand.self, ExportCommand.self, ImportCommand.self, VerifyCommand.self, InspectCommand.self,
             ListCommand.self, ServeCommand.self, PlanCommand.self, RunCommand.self, ValidateCommand.self,
             ConvertCommand.self, ScheduleCommand.self, StatusCommand.self, BackupsCommand.self, RestoreCommand.self,
+            ForgetCommand.self, PruneCommand.self, HistoryCommand.self, FindCommand.self, CatalogCommand.self,
             LoginCommand.self, LogoutCommand.self,
         ])
 }

@@ -54,14 +54,4 @@ extension Catalog: WrittenTags {
             }
         }
     }
-
-    func asking<R: Sendable>(_ body: (DatabaseQueue) async throws -> R) async throws -> R {
-        do {
-            return try await body(try await database())
-        } catch let error as CancellationError {
-            throw error
-        } catch {
-            throw CatalogError(error, path: path)
-        }
-    }
 }

@@ -1,5 +1,6 @@
 import Dispatch
 import GRDB
+import Glibc
 import Lifeboat
 import OCI
 
@@ -32,6 +33,42 @@ public actor Catalog {
         let database = try await task.value
         opened = database
         return database
+    }
+
+    /// Runs `body` with the open file.
+    ///
+    /// - Throws: `CatalogError` for what SQLite says, and what else `body` throws.
+    nonisolated func asking<R: Sendable>(_ body: @Sendable (DatabaseQueue) async throws -> R) async throws -> R {
+        do {
+            return try await body(try await database())
+        } catch let error as CancellationError {
+            throw error
+        } catch let error as OCIError {
+            // A value that does not parse was not written by us.
+            throw CatalogError(damaged: path, because: error.description)
+        } catch let error as any Failure {
+            throw error
+        } catch {
+            throw CatalogError(error, path: path)
+        }
+    }
+
+    /// Gives a damaged file another name, so that the next use makes a new one.
+    ///
+    /// - Returns: the name.
+    func putAside() throws -> String {
+        do {
+            try opened?.close()
+        } catch is DatabaseError {
+            // It goes away as it is.
+        }
+        opened = nil
+        let aside = path + ".damaged"
+        for suffix in ["", "-wal", "-shm"] {
+            guard rename(path + suffix, aside + suffix) != 0, errno != ENOENT else { continue }
+            throw CatalogError(writing: path, because: String(cString: strerror(errno)))
+        }
+        return aside
     }
 
     public func close() throws {

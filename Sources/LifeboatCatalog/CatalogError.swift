@@ -7,8 +7,12 @@ public struct CatalogError: Failure {
     public let description: String
     public let advice: String?
 
-    private init(_ kind: FailureKind, _ path: String, _ rest: String, advice: String) {
+    /// Whether the bytes of the file are wrong, so that a new one would help.
+    let isDamage: Bool
+
+    private init(_ kind: FailureKind, _ path: String, _ rest: String, advice: String, isDamage: Bool = false) {
         self.kind = kind
+        self.isDamage = isDamage
         description = "the catalog \(shown(path, limit: 1000)) " + rest
         self.advice = advice
     }
@@ -29,7 +33,14 @@ public struct CatalogError: Failure {
     init(damaged path: String, because reason: String) {
         self.init(
             .local, path, "is damaged: \(shown(reason, limit: 500))",
-            advice: "it is a cache: remove it; tags that were written before count as not ours then")
+            advice: "it is a cache: remove it; tags that were written before count as not ours then",
+            isDamage: true)
+    }
+
+    /// Another process has changed it between two looks.
+    init(changing path: String) {
+        self.init(
+            .locked, path, "was being brought up to date by another process", advice: "run it again")
     }
 
     /// What SQLite says of the file.

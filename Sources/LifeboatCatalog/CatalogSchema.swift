@@ -28,6 +28,62 @@ enum CatalogSchema {
             PRIMARY KEY (source, target, types, digest)
         ) WITHOUT ROWID, STRICT
         """,
+        // 3: what backup sets hold, from their records and their evidence
+        """
+        CREATE TABLE backup_set (
+            id   INTEGER PRIMARY KEY,
+            path TEXT NOT NULL UNIQUE
+        ) STRICT;
+        CREATE TABLE backup (
+            set_id      INTEGER NOT NULL,
+            ordinal     INTEGER NOT NULL, -- rises with time
+            id          TEXT NOT NULL,
+            file        TEXT NOT NULL,
+            ended       INTEGER NOT NULL,
+            state       TEXT NOT NULL,
+            suspect     TEXT,
+            pipeline    TEXT NOT NULL,
+            source      TEXT NOT NULL,
+            images      INTEGER NOT NULL,
+            blobs       INTEGER NOT NULL,
+            bytes       INTEGER NOT NULL,
+            bytes_added INTEGER NOT NULL,
+            PRIMARY KEY (set_id, ordinal)
+        ) WITHOUT ROWID, STRICT;
+        -- A row for backups that follow each other: a night in which nothing changes adds none.
+        CREATE TABLE image (
+            set_id     INTEGER NOT NULL,
+            registry   TEXT NOT NULL, -- empty where it is not known
+            repository TEXT NOT NULL,
+            tag        TEXT NOT NULL, -- empty where there is none
+            digest     TEXT NOT NULL,
+            media_type TEXT NOT NULL,
+            size       INTEGER NOT NULL,
+            first      INTEGER NOT NULL,
+            last       INTEGER -- null: up to the newest backup
+        ) STRICT;
+        CREATE INDEX image_name ON image (set_id, repository, tag);
+        CREATE INDEX image_digest ON image (set_id, digest);
+        CREATE INDEX image_open ON image (set_id) WHERE last IS NULL;
+        CREATE TABLE blob (
+            set_id INTEGER NOT NULL,
+            digest TEXT NOT NULL,
+            size   INTEGER NOT NULL,
+            role   TEXT NOT NULL,
+            first  INTEGER NOT NULL,
+            last   INTEGER -- null: up to the newest backup
+        ) STRICT;
+        CREATE INDEX blob_digest ON blob (set_id, digest);
+        CREATE INDEX blob_open ON blob (set_id) WHERE last IS NULL;
+        CREATE TABLE evidence (
+            set_id INTEGER NOT NULL,
+            backup TEXT NOT NULL,
+            kind   TEXT NOT NULL, -- verified, drilled, written, forgotten, accepted
+            time   INTEGER NOT NULL,
+            passed INTEGER NOT NULL,
+            PRIMARY KEY (set_id, backup, kind, time)
+        ) WITHOUT ROWID, STRICT
+        """,
     ]
 
     static var current: Int { versions.count }

@@ -143,13 +143,12 @@ struct BackupExportTests {
             let set = try await nights.set()
             let layers = image.children.filter { $0.mediaType == .ociLayer }
             for (number, layer) in layers.enumerated() {
-                try FileManager.default.createDirectory(
-                    atPath: nights.path + "/trash/sha256", withIntermediateDirectories: true)
-                try FileManager.default.moveItem(
-                    atPath: set.path(of: layer.digest), toPath: set.trashPath(of: layer.digest))
+                let trash = nights.path + "/trash/2025110\(number + 1)T020000Z/sha256"
+                try FileManager.default.createDirectory(atPath: trash, withIntermediateDirectories: true)
+                let path = trash + "/" + layer.digest.hex
+                try FileManager.default.moveItem(atPath: set.path(of: layer.digest), toPath: path)
                 if number == 1 {
-                    try Data(repeating: 1, count: Int(layer.size))
-                        .write(to: URL(fileURLWithPath: set.trashPath(of: layer.digest)))
+                    try Data(repeating: 1, count: Int(layer.size)).write(to: URL(fileURLWithPath: path))
                 }
             }
             let report = await nights.export()

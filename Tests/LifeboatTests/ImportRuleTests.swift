@@ -17,7 +17,7 @@ import Testing
             "Synchronization", "Glibc",
         ],
         "Lifeboat": ["OCI", "OCIRegistry", "OCIArchive", "Yams", "NIOCore", "Logging", "Synchronization", "Glibc"],
-        "LifeboatCatalog": ["Lifeboat", "OCI", "GRDB", "Dispatch", "Glibc"],
+        "LifeboatCatalog": ["Lifeboat", "OCI", "OCIArchive", "GRDB", "Dispatch", "Glibc"],
         "LifeboatCLI": [
             "Lifeboat", "LifeboatCatalog", "OCI", "OCIArchive", "OCIRegistry", "OCIServer", "ArgumentParser", "Logging",
             "Glibc",

@@ -14,6 +14,7 @@ enum DefinitionKeys {
         "registry", "credentials", "plainHTTP", "tls", "mirrors", "listing", "limits", "timeouts", "retries",
         "createRepositories",
     ]
+    static let retention = Retention.Rule.allCases.map(\.rawValue) + ["within"]
     static let archive = ["archive", "keep"]
     static let layout = ["layout"]
     static let backups = ["backups", "at", "keep", "shrink"]

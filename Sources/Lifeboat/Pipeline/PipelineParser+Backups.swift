@@ -20,6 +20,13 @@ extension PipelineParser {
         {
             wanted.shrink = shrink
         }
+        if let node = members["keep"], let policy = retention(node, key: key + ".keep") {
+            if let other = settings.retention.updateValue(policy, forKey: folder), other != policy {
+                reader.fault(
+                    "\(shown(folder, limit: 1000)) is declared before, with another keep; one set has one of them",
+                    at: node, key: key + ".keep")
+            }
+        }
         // A store that only reads the set says nothing of how it is kept.
         if members["shrink"] != nil || members["keep"] != nil {
             if let other = settings.backupSets.updateValue(wanted, forKey: folder), other != wanted {

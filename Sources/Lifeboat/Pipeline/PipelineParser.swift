@@ -81,6 +81,9 @@ final class PipelineParser {
         var pipeline = Pipeline(name: name, steps: steps.map(\.step))
         pipeline.state = members["state"].flatMap { reader.text($0, key: "state") }.map(resolved)
         pipeline.needed = crossCheck(steps)
+        if let zone = settings.schedule?.zone {
+            settings.retention = settings.retention.mapValues { SetRetention($0.policy, zone: zone) }
+        }
         pipeline.settings = settings
         pipeline.inputs = inputs
         pipeline.notes = notes

@@ -9,6 +9,8 @@ public struct PipelineSettings: Sendable {
     public var series: [String: ArchiveSeries] = [:]
     /// How backup sets are kept, by their paths.
     public var backupSets: [String: BackupSetSettings] = [:]
+    /// Which backups are kept in a set, by its path.
+    public var retention: [String: SetRetention] = [:]
     /// The hours in which blobs may be started; nil for all.
     public var window: RunWindow?
     /// Tries in all of what fails for the moment, where a store says nothing else.

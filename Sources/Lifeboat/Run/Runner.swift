@@ -84,10 +84,15 @@ public struct Runner: Sendable {
         try environment.settings.window?.check(environment.surroundings.now(), "nothing new is started")
     }
 
-    /// Removes the oldest archives of a series to which a step has added one.
+    /// Removes the oldest archives of a series, or backups of a set, to which a step has added one.
     private func prune(_ report: StepReport, _ step: Step) async throws -> [String] {
-        guard report.failures.isEmpty, report.archive != nil else { return [] }
+        guard report.failures.isEmpty else { return [] }
         var notes: [String] = []
+        for case .backups(let path, _) in step.work.writes {
+            guard let retention = environment.settings.retention[path] else { continue }
+            notes += try await retention.afterBackup(path, in: environment)
+        }
+        guard report.archive != nil else { return notes }
         for case .archive(let path) in step.work.writes {
             guard let series = environment.settings.series[path] else { continue }
             notes += try await series.prune(after: path, opening: environment.archiveOpening)

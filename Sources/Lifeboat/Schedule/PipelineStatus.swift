@@ -8,6 +8,9 @@ public struct PipelineStatus: Sendable {
     /// What is not as the objectives say, on one line each.
     public let missed: [String]
 
+    /// What is wrong with the records of its sets, on one line each.
+    public var alarms: [String] { state.sets.flatMap(\.alarms) }
+
     /// - Parameter now: milliseconds since 1970.
     public init(_ state: PipelineState, at now: Int64) {
         self.state = state
@@ -26,8 +29,10 @@ public struct PipelineStatus: Sendable {
         self.missed = missed
     }
 
-    /// 78 (policy) if an objective is missed, else 3 if the last run of one failed, else 0.
+    /// 65 (damaged) if a set has an alarm, else 78 (policy) if an objective is missed, else 3 if the last run of one
+    /// failed, else 0.
     public static func exitCode(_ states: [PipelineStatus]) -> Int32 {
+        if states.contains(where: { !$0.alarms.isEmpty }) { return FailureKind.damaged.exitCode }
         if states.contains(where: { !$0.missed.isEmpty }) { return FailureKind.policy.exitCode }
         return states.contains { $0.state.record.isFailing } ? 3 : 0
     }
@@ -71,6 +76,7 @@ public struct PipelineStatus: Sendable {
                     "path": .string(set.path), "backups": .number(Int64(set.backups)),
                     "images": .number(Int64(set.images)), "bytes": .number(set.bytes),
                     "newestGood": set.newestGood.map { .string(Figures.instant($0)) } ?? .null,
+                    "alarms": .array(set.alarms.map { .string($0) }),
                 ])
             })
         return .object(members)

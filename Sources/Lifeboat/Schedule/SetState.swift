@@ -13,23 +13,31 @@ public struct SetState: Sendable, Hashable {
     /// Images in the newest one.
     public var images: Int
 
-    public init(path: String, backups: Int, newestGood: Int64?, bytes: Int64, images: Int) {
+    /// What is wrong with the set's records and evidence, on one line each.
+    public var alarms: [String]
+
+    public init(
+        path: String, backups: Int, newestGood: Int64?, bytes: Int64, images: Int, alarms: [String] = []
+    ) {
         self.path = path
         self.backups = backups
         self.newestGood = newestGood
         self.bytes = bytes
         self.images = images
+        self.alarms = alarms
     }
 
-    /// Reads the headers of a set's records.
+    /// Reads the beginnings of a set's records, and its evidence.
     ///
     /// - Throws: what opening a set throws.
     static func read(_ path: String, surroundings: Surroundings, files: any FileSystem) async throws -> SetState {
-        let backups = try await BackupSet.open(path, surroundings: surroundings, files: files).backups()
-        let good = backups.last { $0.header.state == .complete && $0.header.suspect == nil }
+        let state = try await BackupSet.open(path, surroundings: surroundings, files: files).state()
+        let backups = state.backups
+        let good = backups.last { $0.header.state == .complete && !state.isSuspect($0) }
         return SetState(
             path: path, backups: backups.count, newestGood: good.map { $0.header.began * 1000 },
-            bytes: backups.last?.header.bytes ?? 0, images: backups.last?.header.images ?? 0)
+            bytes: backups.last?.header.bytes ?? 0, images: backups.last?.header.images ?? 0,
+            alarms: state.alarms.map(\.description))
     }
 }
 

@@ -68,7 +68,9 @@ enum StatusTable {
     private static func remarks(_ status: PipelineStatus) -> [String] {
         let record = status.state.record
         let name = shown(record.name, limit: 100)
-        var lines = status.missed.map { "\(name): objective missed: \($0)" }
+        var lines = status.alarms.map { "\(name): alarm: \($0)" }
+        if !lines.isEmpty { lines.append("  try: lifeboat backups list SET, which says what to do") }
+        lines += status.missed.map { "\(name): objective missed: \($0)" }
         if let since = record.failingSince, let last = record.last {
             lines.append(
                 "\(name): failing since \(Figures.instant(since)): \(last.message ?? "exit code \(last.exitCode)")")

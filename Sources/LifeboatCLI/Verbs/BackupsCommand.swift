@@ -5,6 +5,7 @@ struct BackupsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backups", abstract: "Look after backup sets.",
         subcommands: [
-            BackupsInitCommand.self, BackupsAddCommand.self, BackupsCopyCommand.self, BackupsAcceptCommand.self,
+            BackupsInitCommand.self, BackupsListCommand.self, BackupsShowCommand.self, BackupsDiffCommand.self,
+            BackupsAddCommand.self, BackupsCopyCommand.self, BackupsAcceptCommand.self,
         ])
 }

@@ -11,7 +11,7 @@ struct StatusCommand: AsyncParsableCommand {
             Without a PIPELINE: all whose runs are remembered on this machine, which are those that have a schedule, \
             notify or objectives, and those run with --metrics-file.
 
-            Exit codes: 78 if an objective is missed, else 3 if the last run of a pipeline failed, else 0.
+            Exit codes: 65 if a record of a set is damaged or was taken away, else 78 if an objective is missed, else 3 if the last run of a pipeline failed, else 0.
             """)
 
     @Argument(

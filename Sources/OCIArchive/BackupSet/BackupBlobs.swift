@@ -93,7 +93,7 @@ actor BackupBlobs {
 
     /// Takes a blob back that a prune has put aside, if its bytes are right.
     private func takeBack(_ blob: Descriptor) async throws -> Bool {
-        let path = self.set.trashPath(of: blob.digest)
+        guard let path = try await self.set.trashed(blob.digest) else { return false }
         guard let (file, status) = try await self.set.folder.open(path), status.size == blob.size else { return false }
         let isRight = try await closing(file) { [set] in
             do {

@@ -27,7 +27,7 @@ public struct BackupSet: Sendable {
     var recordsPath: String { path + "/" + BackupSet.recordsFolder }
     /// Write-once files that say what no record can.
     public var evidencePath: String { path + "/evidence" }
-    /// Blobs that no backup needs any more, as `trash/<algorithm>/<hex>`, for a time of grace.
+    /// Blobs that no backup needs any more, as `trash/<time>/<algorithm>/<hex>`, for a time of grace.
     public var trashPath: String { path + "/trash" }
 }
 
@@ -100,9 +100,4 @@ extension BackupSet {
 
     /// Where a blob lies.
     public func path(of digest: Digest) -> String { folder.path(of: digest) }
-
-    /// Where a blob lies that no backup needs any more.
-    public func trashPath(of digest: Digest) -> String {
-        "\(trashPath)/\(digest.algorithm.rawValue)/\(digest.hex)"
-    }
 }

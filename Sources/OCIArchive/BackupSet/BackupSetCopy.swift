@@ -48,9 +48,23 @@ extension BackupSet {
                     }
                 }
             }
+            try await noteElsewhere(result.copied, at: other)
             if !result.copied.isEmpty { try await other.writeIndex(of: try await other.find("latest")) }
             return result
         }
+    }
+
+    /// Says at the other set which backups the copied records name that stay here, so that nobody misses them there.
+    private func noteElsewhere(_ copied: [Backup], at other: BackupSet) async throws {
+        var named: Set<Digest> = []
+        for backup in copied { named.formUnion(try await links(of: backup).heads) }
+        named.subtract(try await other.backups().map(\.id))
+        named.subtract(try await other.forgotten())
+        guard !named.isEmpty else { return }
+        try await other.add(
+            BackupEvidence(
+                kind: BackupEvidence.Kind.elsewhere.rawValue, at: other.now,
+                ["sound": .array(named.sorted().map { .string($0.description) })]))
     }
 
     /// - Returns: bytes of the blobs that were copied.

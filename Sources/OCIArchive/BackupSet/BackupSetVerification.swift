@@ -47,6 +47,10 @@ extension BackupSet {
                     description: record.error.description, advice: record.error.advice, blob: nil, images: [],
                     backups: [record.file]))
         }
+        for alarm in try await state().alarms where alarm.kind != .damagedRecord {
+            result.findings.append(
+                .init(description: alarm.description, advice: alarm.advice, blob: nil, images: [], backups: []))
+        }
         var sizes: [Digest: Int64] = [:]
         var readable: [Backup] = []
         var names: Set<String> = []

@@ -9,6 +9,8 @@ public protocol FileSystem: Sendable {
     func status(_ path: String, followLinks: Bool) async throws -> FileStatus?
     /// Names in a folder, sorted, without `.` and `..`.
     func list(_ path: String) async throws -> [String]
+    /// The same, piece by piece and in no order, for folders of any size.
+    func openFolder(_ path: String) async throws -> any FolderReader
     /// Creates the folder and those above it; one that exists is no error.
     func createFolder(_ path: String) async throws
     /// Atomically gives `from` the name `to`, replacing what is there.

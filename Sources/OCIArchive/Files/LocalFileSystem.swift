@@ -61,6 +61,11 @@ public struct LocalFileSystem: FileSystem {
         }
     }
 
+    public func openFolder(_ path: String) async throws -> any FolderReader {
+        let threads = threads
+        return try await run { try LocalFolder(path: path, threads: threads) }
+    }
+
     public func createFolder(_ path: String) async throws {
         try await run { try makeFolder(path) }
     }
@@ -106,6 +111,13 @@ public struct LocalFileSystem: FileSystem {
 public func parentFolder(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
+}
+
+/// The absolute path of what is there, links followed; the path itself where nothing is.
+public func resolvedPath(_ path: String) -> String {
+    guard let resolved = realpath(path, nil) else { return path }
+    defer { free(resolved) }
+    return String(cString: resolved)
 }
 
 private func makeFolder(_ path: String) throws {

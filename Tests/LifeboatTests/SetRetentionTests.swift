@@ -1,0 +1,142 @@
+import Foundation
+import NIOCore
+import OCI
+import TestSupport
+import Testing
+
+@testable import Lifeboat
+@testable import OCIArchive
+
+/// A policy on a set of records, and names of backups that somebody wants to be forgotten.
+@Suite struct SetRetentionTests {
+    private static let start: Int64 = 1_793_534_400  // 2026-11-01T12:00:00Z
+    private static let day: Int64 = 86_400
+
+    private func withSet(
+        _ body: (BackupSet, (Int64, BackupHeader.State, String?) async throws -> Backup) async throws -> Void
+    )
+        async throws
+    {
+        try await withTemporaryFolder { folder in
+            var surroundings = Surroundings.ofThisMachine
+            surroundings.now = { (Self.start + 100 * Self.day) * 1000 }
+            let set = try await BackupSet.create(folder + "/set", surroundings: surroundings)
+            try await body(set) { time, state, suspect in
+                let header = BackupHeader(
+                    pipeline: "nightly", source: "r.example.com", began: time, ended: time, state: state,
+                    suspect: suspect)
+                return try await set.seal(BackupRecord(header: header, heads: try await set.heads()))
+            }
+        }
+    }
+
+    private var now: Int64 { Self.start + 100 * Self.day }
+
+    @Test func `a policy forgets what it does not keep and says why it keeps the rest`() async throws {
+        try await withSet { set, add in
+            var backups: [Backup] = []
+            for night in 0..<10 { backups.append(try await add(Self.start + Int64(night) * Self.day, .complete, nil)) }
+            try await set.add(BackupEvidence(.verified, of: backups[2].id, at: now))
+            let retention = SetRetention(Retention([.last: 2, .weekly: 1]))
+            let planned = try retention.rows(try await set.state(), of: set, now: now)
+            #expect(try await set.backups().count == 10)
+            let rows = try await retention.apply(to: set, now: now)
+            #expect(rows.map(\.isKept) == planned.map(\.isKept))
+            #expect(rows.filter(\.isKept).map(\.backup.id) == [backups[9], backups[8], backups[2]].map(\.id))
+            #expect(rows[0].reasons == [.rule(.last), .rule(.weekly)])
+            #expect(try await set.backups().map(\.id) == [backups[2], backups[8], backups[9]].map(\.id))
+            #expect(try await set.state().alarms.isEmpty)
+            let evidence = try await set.evidence(.forgotten).evidence
+            #expect(evidence.count == 7)
+            #expect(evidence.allSatisfy { $0.members["because"] == .string("keep last 2, weekly 1") })
+        }
+    }
+
+    @Test func `nothing is forgotten while a record is damaged or missing`() async throws {
+        try await withSet { set, add in
+            let first = try await add(Self.start, .complete, nil)
+            for night in 1..<4 { _ = try await add(Self.start + Int64(night) * Self.day, .complete, nil) }
+            try FileManager.default.removeItem(atPath: "\(set.path)/records/\(first.file)")
+            let retention = SetRetention(Retention([.last: 1]))
+            let error = await #expect(throws: LifeboatError.self) { try await retention.apply(to: set, now: now) }
+            #expect(error?.kind == .damaged)
+            #expect(error?.description.hasPrefix("nothing is forgotten: backup \(first.id.short)") ?? false)
+            #expect(try await set.backups().count == 3)
+        }
+    }
+
+    @Test func `a suspect backup counts when it is accepted`() async throws {
+        try await withSet { set, add in
+            let good = try await add(Self.start, .complete, nil)
+            let suspect = try await add(Self.start + Self.day, .complete, "half of it is gone")
+            let retention = SetRetention(Retention([.last: 1]))
+            #expect(try retention.rows(try await set.state(), of: set, now: now).allSatisfy(\.isKept))
+            try await set.add(BackupEvidence(.accepted, of: suspect.id, at: now))
+            let rows = try await retention.apply(to: set, now: now)
+            #expect(rows.filter { !$0.isKept }.map(\.backup.id) == [good.id])
+        }
+    }
+
+    @Test func `days are those of the time zone`() async throws {
+        try await withSet { set, add in
+            // 23:30 and 00:30 in Berlin are one day in UTC.
+            let times = [Self.start + 10 * 3600 + 1800, Self.start + 11 * 3600 + 1800]
+            for time in times { _ = try await add(time, .complete, nil) }
+            let kept = { (zone: String) async throws -> Int in
+                let retention = SetRetention(Retention([.daily: 1]), zone: try ZoneClock(named: zone))
+                return try retention.rows(try await set.state(), of: set, now: now).count(where: \.isKept)
+            }
+            #expect(try await kept("UTC") == 1)
+            let two = SetRetention(Retention([.daily: 2]), zone: try ZoneClock(named: "Europe/Berlin"))
+            let reasons = try two.rows(try await set.state(), of: set, now: now).map(\.reasons)
+            #expect(reasons == [[.rule(.daily)], [.rule(.daily)]])
+        }
+    }
+
+    @Test func `after an incomplete backup nothing goes, and after a complete one it does`() async throws {
+        try await withSet { set, add in
+            for night in 0..<3 { _ = try await add(Self.start + Int64(night) * Self.day, .complete, nil) }
+            _ = try await add(Self.start + 3 * Self.day, .incomplete, nil)
+            var environment = RunEnvironment.test(in: parentFolder(of: set.path))
+            environment.surroundings = set.surroundings
+            let retention = SetRetention(Retention([.last: 1]))
+            let notes = try await retention.afterBackup(set.path, in: environment)
+            #expect(notes == ["nothing was forgotten in \(set.path): its newest backup is incomplete"])
+            _ = try await add(Self.start + 4 * Self.day, .complete, nil)
+            let done = try await retention.afterBackup(set.path, in: environment)
+            #expect(done == ["keep last 1: 1 backup in \(set.path), 4 forgotten"])
+            // While somebody else is at work, the next run does it.
+            _ = try await add(Self.start + 5 * Self.day, .complete, nil)
+            let lock = try await set.lock(shared: true)
+            let held = try await retention.afterBackup(set.path, in: environment)
+            try await lock.release()
+            #expect(held.first?.hasPrefix("nothing was forgotten: \(set.path) is in use by another run") ?? false)
+        }
+    }
+
+    @Test func `backups are forgotten by the names that people have for them`() async throws {
+        try await withSet { set, add in
+            var backups: [Backup] = []
+            for night in 0..<5 { backups.append(try await add(Self.start + Int64(night) * Self.day, .complete, nil)) }
+            let choice = try await Forgetting(
+                set, [backups[0].name, "sha256:" + backups[1].id.hex, backups[2].moment.description], force: false
+            ).run()
+            #expect(choice.backups.map(\.id) == backups[0...2].map(\.id))
+            #expect(try await set.backups().count == 2)
+            // Gone already, and the alarm about it ends.
+            try FileManager.default.removeItem(atPath: "\(set.path)/records/\(backups[3].file)")
+            let absent = try await Forgetting(set, [backups[3].name], force: false).run()
+            #expect(absent.absent == [backups[3].id])
+            #expect(try await set.state().alarms.isEmpty)
+            let error = await #expect(throws: LifeboatError.self) {
+                try await Forgetting(set, ["latest"], force: false).run()
+            }
+            #expect(error?.description.contains("would be left without a complete backup") ?? false)
+            let unknown = await #expect(throws: ArchiveError.self) {
+                try await Forgetting(set, ["abcdef"], force: true).run()
+            }
+            #expect(unknown?.kind == .notFound)
+            #expect(try await set.backups().count == 1)
+        }
+    }
+}
