@@ -13,8 +13,10 @@ import Testing
         ],
         "OCIArchive": ["OCI", "CArchive", "NIOCore", "NIOPosix", "Glibc", "Synchronization"],
         "OCIServer": [
-            "OCI", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore", "Logging", "ServiceLifecycle",
-            "Synchronization", "Glibc",
+            "OCI", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "HTTPTypes", "NIOCore", "NIOSSL", "Logging",
+            "ServiceLifecycle", "Synchronization", "Glibc", "Dispatch", "X509", "SwiftASN1", "Crypto",
+            // For the dates of certificates.
+            "Foundation",
         ],
         // Foundation for its time zones, in RunWindow.
         "Lifeboat": [
@@ -23,6 +25,7 @@ import Testing
         "LifeboatCatalog": ["Lifeboat", "OCI", "GRDB", "Dispatch", "Glibc"],
         "LifeboatCLI": [
             "Lifeboat", "LifeboatCatalog", "OCI", "OCIArchive", "OCIRegistry", "OCIServer", "ArgumentParser", "Logging",
+            "NIOCore",
             "Glibc",
             "Dispatch",
             "Synchronization",
