@@ -15,10 +15,15 @@ public struct ServedStore: Sendable {
         public var writable = false
         /// The layout folder that takes what is pushed; none where nothing is.
         public var overlay: String?
+        /// Is given a line when something changes in what is served.
+        public var tell: @Sendable (String) -> Void
 
-        public init(writable: Bool = false, overlay: String? = nil) {
+        public init(
+            writable: Bool = false, overlay: String? = nil, tell: @escaping @Sendable (String) -> Void = { _ in }
+        ) {
             self.writable = writable
             self.overlay = overlay
+            self.tell = tell
         }
     }
 
@@ -29,7 +34,7 @@ public struct ServedStore: Sendable {
         guard !manner.writable || manner.overlay == nil else {
             throw LifeboatError(.usage, "what is pushed goes into the store or into the overlay, not into both")
         }
-        let served = try await open(definition, writable: manner.writable, in: environment)
+        let served = try await open(definition, writable: manner.writable, tell: manner.tell, in: environment)
         guard let overlay = manner.overlay else { return served }
         let layout = try await Layout.create(
             overlay, surroundings: environment.surroundings, files: environment.fileSystem)
@@ -44,7 +49,8 @@ public struct ServedStore: Sendable {
     }
 
     private static func open(
-        _ definition: StoreDefinition, writable: Bool, in environment: RunEnvironment
+        _ definition: StoreDefinition, writable: Bool, tell: @escaping @Sendable (String) -> Void,
+        in environment: RunEnvironment
     ) async throws -> ServedStore {
         switch definition {
         case .registry: throw LifeboatError(.usage, "a registry is served already")
@@ -74,6 +80,17 @@ public struct ServedStore: Sendable {
             return ServedStore(
                 store: layout, summary: try await summary(of: layout) + (writable ? ", writable," : ""),
                 describe: { ["images": .number(Int64(try await layout.images().count))] })
+        case .backups(let path, let at):
+            guard !writable else {
+                throw LifeboatError(
+                    .usage, "a backup is never changed: \(shown(path, limit: 1000)) cannot be served writable",
+                    advice: "--overlay DIR/ takes what is pushed into a folder of its own")
+            }
+            let set = try await BackupSet.open(
+                path, surroundings: environment.surroundings, files: environment.fileSystem)
+            let followed = try await FollowedBackups(set, at: at, in: environment, tell: tell)
+            return ServedStore(
+                store: followed, summary: try await followed.summary, describe: { try await followed.json })
         }
     }
 

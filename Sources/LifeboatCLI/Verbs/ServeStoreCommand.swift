@@ -7,8 +7,18 @@ struct ServeStoreCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store", abstract: "Answer pulls (what serve does without another word).")
 
-    @Argument(help: ArgumentHelp("A plain archive or a layout folder.", valueName: "path"))
+    @Argument(help: ArgumentHelp("A backup set, a plain archive or a layout folder.", valueName: "path"))
     var path: String
+
+    @Option(
+        help: ArgumentHelp(
+            "Serve the newest backup of the set that is not after this time (RFC 3339), and stay with it.",
+            valueName: "time"))
+    var at: String?
+
+    @Option(
+        help: ArgumentHelp("Serve this backup of the set (the beginning of its id), and stay with it.", valueName: "id"))
+    var backup: String?
 
     @Option(help: ArgumentHelp("Where to listen; port 0 takes a free one.", valueName: "host:port"))
     var listen = "127.0.0.1:5000"
@@ -35,15 +45,13 @@ struct ServeStoreCommand: AsyncParsableCommand {
 
     func run() async throws {
         let environment = try RunEnvironment.command(nil, repository: repository)
-        guard let definition = try await StoreDefinition.path(path, in: environment.fileSystem) else {
-            throw LifeboatError(
-                .notFound, "there is no archive or layout folder \(shown(path, limit: 1000))",
-                advice: writable ? "write \(shown(path, limit: 1000))/ to make a new layout folder" : "check the path")
-        }
+        let definition = try await definition(environment)
         let address = try ListenAddress(parsing: listen)
         let security = try await security.read(environment)
         let store = try await ServedStore.open(
-            definition, ServedStore.Manner(writable: writable, overlay: overlay), in: environment)
+            definition,
+            ServedStore.Manner(writable: writable, overlay: overlay, tell: { Terminal.story("lifeboat: \($0)") }),
+            in: environment)
         let figures = ServerFigures { [quiet] name in
             if !quiet { Terminal.story("not in the backup: \(name)") }
         }
@@ -61,6 +69,24 @@ struct ServeStoreCommand: AsyncParsableCommand {
             if !quiet { Terminal.story("serving \(summary) on \(scheme)://\(address.shown):\(port)/v2/") }
         }
         if !quiet { for line in ServeStoreCommand.farewell(figures) { Terminal.story(line) } }
+    }
+
+    func validate() throws {
+        if at != nil, backup != nil { throw ValidationError("--at and --backup both say which backup is meant") }
+    }
+
+    private func definition(_ environment: RunEnvironment) async throws -> StoreDefinition {
+        guard let definition = try await StoreDefinition.path(path, in: environment.fileSystem) else {
+            throw LifeboatError(
+                .notFound, "there is no backup set, archive or layout folder \(shown(path, limit: 1000))",
+                advice: writable ? "write \(shown(path, limit: 1000))/ to make a new layout folder" : "check the path")
+        }
+        guard let word = at ?? backup else { return definition }
+        guard case .backups(let path, _) = definition else {
+            throw LifeboatError(
+                .usage, "\(shown(path, limit: 1000)) is no backup set: there is no backup to choose from")
+        }
+        return .backups(path: path, at: word)
     }
 
     /// The most names that are said at the end.
