@@ -110,7 +110,10 @@ let package = Package(
             name: "OCIArchiveTests", dependencies: ["OCIArchive", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "OCIServerTests", dependencies: ["OCIServer", "OCIRegistry", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "LifeboatTests", dependencies: ["Lifeboat", "TestSupport", "Yams"], swiftSettings: strict),
+        .testTarget(
+            name: "LifeboatTests",
+            dependencies: ["Lifeboat", "TestSupport", "Yams", .product(name: "NIOHTTP1", package: "swift-nio")],
+            swiftSettings: strict),
         .testTarget(
             name: "LifeboatCatalogTests", dependencies: ["LifeboatCatalog", "Lifeboat", "TestSupport"],
             swiftSettings: strict),

@@ -15,7 +15,7 @@ struct LifeboatCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             CopyCommand.self, ExportCommand.self, ImportCommand.self, VerifyCommand.self, InspectCommand.self,
-            ListCommand.self, ServeCommand.self, MirrorsCommand.self, ProbeCommand.self, PlanCommand.self,
-            RunCommand.self, ValidateCommand.self, ConvertCommand.self, BackupsCommand.self,
+            ListCommand.self, ServeCommand.self, MirrorsCommand.self, ProbeCommand.self, DrillCommand.self,
+            PlanCommand.self, RunCommand.self, ValidateCommand.self, ConvertCommand.self, BackupsCommand.self,
         ])
 }

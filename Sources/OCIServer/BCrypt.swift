@@ -1,4 +1,5 @@
 import Glibc
+import OCI
 
 /// Password hashes of the form `$2y$…`, checked by this machine's libcrypt.
 ///
@@ -23,7 +24,7 @@ struct BCrypt: Sendable {
 
     /// - Throws: `ServerError` `.local` where libcrypt is missing or knows no bcrypt.
     init() throws(ServerError) {
-        let library = ["libcrypt.so.1", "libcrypt.so.2"].lazy.compactMap { dlopen($0, RTLD_NOW) }.first
+        let library = dlopen("libcrypt.so.1", RTLD_NOW) ?? dlopen("libcrypt.so.2", RTLD_NOW)
         guard let library, let symbol = dlsym(library, "crypt_rn") else {
             throw BCrypt.unavailable("there is no libcrypt with crypt_rn")
         }

@@ -21,6 +21,11 @@ public struct CertificateAuthority: Sendable {
     public struct Pair: Sendable, Hashable {
         public let certificate: String
         public let key: String
+
+        public init(certificate: String, key: String) {
+            self.certificate = certificate
+            self.key = key
+        }
     }
 
     /// Makes a new one.

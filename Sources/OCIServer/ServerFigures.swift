@@ -11,6 +11,11 @@ public final class ServerFigures: Sendable {
         /// `[registry/]repository:tag`, or with `@` and a digest.
         public var name: String
         public var times: Int
+
+        public init(name: String, times: Int) {
+            self.name = name
+            self.times = times
+        }
     }
 
     private struct Names {

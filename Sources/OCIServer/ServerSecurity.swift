@@ -3,6 +3,7 @@ import Glibc
 import NIOCore
 import NIOSSL
 import OCI
+import SwiftASN1
 import X509
 
 /// What a server shows its clients, and asks of them.

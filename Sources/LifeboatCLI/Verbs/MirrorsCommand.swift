@@ -1,6 +1,7 @@
 import ArgumentParser
 import Lifeboat
 import OCI
+import OCIArchive
 
 struct MirrorsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
