@@ -11,9 +11,11 @@ struct BCrypt: Sendable {
     /// Bytes of a password that count; bcrypt looks at no more.
     static let passwordLimit = 72
 
-    private typealias Function = @convention(c) (
-        _ phrase: UnsafePointer<CChar>, _ setting: UnsafePointer<CChar>, _ data: UnsafeMutableRawPointer, _ size: CInt
-    ) -> UnsafeMutablePointer<CChar>?
+    private typealias Function =
+        @convention(c) (
+            _ phrase: UnsafePointer<CChar>, _ setting: UnsafePointer<CChar>, _ data: UnsafeMutableRawPointer,
+            _ size: CInt
+        ) -> UnsafeMutablePointer<CChar>?
 
     /// Large enough for the working memory of any libcrypt (crypt(3), `struct crypt_data`).
     private static let workSize = 256 << 10

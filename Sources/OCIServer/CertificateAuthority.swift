@@ -97,7 +97,8 @@ public struct CertificateAuthority: Sendable {
                     try ExtendedKeyUsage([.serverAuth])
                     SubjectAlternativeNames(names)
                     SubjectKeyIdentifier(hash: key.publicKey)
-                    AuthorityKeyIdentifier(keyIdentifier: SubjectKeyIdentifier(hash: certificate.publicKey).keyIdentifier)
+                    AuthorityKeyIdentifier(
+                        keyIdentifier: SubjectKeyIdentifier(hash: certificate.publicKey).keyIdentifier)
                 }, issuerPrivateKey: self.key)
             return try CertificateAuthority.pair(issued, key)
         } catch {

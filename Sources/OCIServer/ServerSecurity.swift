@@ -63,10 +63,12 @@ public struct ServerTLS: Sendable {
 
     private static func fault(_ path: String, _ what: String, _ error: any Error) -> ServerError {
         if let error = error as? IOError {
-            return ServerError(.local, "cannot read \(shown(path, limit: 1000)): \(String(cString: strerror(error.errnoCode)))")
+            return ServerError(
+                .local, "cannot read \(shown(path, limit: 1000)): \(String(cString: strerror(error.errnoCode)))")
         }
         return ServerError(
-            .policy, "there is no \(what.split(separator: " ").dropFirst().joined(separator: " ")) in \(shown(path, limit: 1000)), want PEM",
+            .policy,
+            "there is no \(what.split(separator: " ").dropFirst().joined(separator: " ")) in \(shown(path, limit: 1000)), want PEM",
             advice: "lifeboat serve init makes \(what)")
     }
 }

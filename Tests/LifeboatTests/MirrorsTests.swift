@@ -108,7 +108,8 @@ struct MirrorsTests {
                 """)
     }
 
-    @Test func `podman lists the registry as a mirror of itself, and the backup with the registry in its path`() throws {
+    @Test func `podman lists the registry as a mirror of itself, and the backup with the registry in its path`() throws
+    {
         let steady = try render(.podman, ["registry.example.com:5000"], authority: "/etc/lifeboat/ca.crt")
         #expect(steady.files.map(\.place) == ["/etc/containers/registries.conf.d/lifeboat.conf"])
         #expect(
@@ -152,7 +153,9 @@ struct MirrorsTests {
         #expect(steady.files.isEmpty)
         #expect(steady.notes.contains("dockerd knows mirrors of Docker Hub (docker.io) only"))
         #expect(
-            steady.notes.contains { $0.contains("docker pull backup.example.com:5000/registry.example.com/REPOSITORY:TAG") })
+            steady.notes.contains {
+                $0.contains("docker pull backup.example.com:5000/registry.example.com/REPOSITORY:TAG")
+            })
         let outage = try render(.dockerd, ["docker.io"], authority: "/etc/lifeboat/ca.crt", duringOutage: true)
         #expect(outage.files.map(\.place) == ["/etc/docker/daemon.json"])
         #expect(

@@ -11,7 +11,8 @@ import Testing
 struct OverlayTests {
     /// A backup with `team/app:1`, for two platforms, and an overlay over it on a port.
     private func withOverlay(
-        _ body: @escaping @Sendable (_ host: String, _ index: Manifest, _ layout: Layout, _ folder: String) async throws
+        _ body:
+            @escaping @Sendable (_ host: String, _ index: Manifest, _ layout: Layout, _ folder: String) async throws
             -> Void
     ) async throws {
         try await withTemporaryFolder { folder in

@@ -99,7 +99,10 @@ struct LoginTests {
         ("user:$apr1$abcdefgh$012345678901234567890/", "f:1: the hash is not bcrypt"),
         ("\nuser:{SHA}2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "f:2: the hash is not bcrypt"),
         ("user:plain", "f:1: the hash is not bcrypt"), ("user", "f:1: want a name, a colon and a bcrypt hash"),
-        (":$2y$04$P7Lpy1TG0SFtoBmjqI3L6eEpV3FFn9xAxNW6LR.XLl.B1t1tQ.6RS", "f:1: want a name, a colon and a bcrypt hash"),
+        (
+            ":$2y$04$P7Lpy1TG0SFtoBmjqI3L6eEpV3FFn9xAxNW6LR.XLl.B1t1tQ.6RS",
+            "f:1: want a name, a colon and a bcrypt hash"
+        ),
         (
             "user:$2y$17$P7Lpy1TG0SFtoBmjqI3L6eEpV3FFn9xAxNW6LR.XLl.B1t1tQ.6RS",
             "f:1: the hash has cost 17, the limit is 16"

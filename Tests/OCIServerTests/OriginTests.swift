@@ -34,7 +34,8 @@ struct OriginTests {
             let ofA = try await SeededImages.push(
                 to: layout("a.example.com").target(RepositoryName("elsewhere")), seed: 1, tags: [Tag("1")])
             let file = folder + "/index.json"
-            let text = try Program.text(of: file).replacing("a.example.com/elsewhere:1", with: "a.example.com/team/app:1")
+            let text = try Program.text(of: file).replacing(
+                "a.example.com/elsewhere:1", with: "a.example.com/team/app:1")
             try Program.write(text.replacing("\"elsewhere:1\"", with: "\"team/app:1\""), to: file)
             let opened = try await Layout.open(folder, surroundings: .ofThisMachine)
             let images = Images(ofA: ofA, ofB: ofB, onlyOfB: tool)

@@ -17,7 +17,9 @@ public struct Drill: Sendable {
     let serving: ServingStore
     let observe: RunObserver
 
-    public init(_ environment: RunEnvironment, serving: @escaping ServingStore, observe: @escaping RunObserver = { _ in }) {
+    public init(
+        _ environment: RunEnvironment, serving: @escaping ServingStore, observe: @escaping RunObserver = { _ in }
+    ) {
         self.environment = environment
         self.serving = serving
         self.observe = observe

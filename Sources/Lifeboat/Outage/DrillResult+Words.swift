@@ -5,13 +5,17 @@ extension DrillResult {
     /// The answer for people.
     public var text: String {
         var lines: [String] = []
-        let scope = isWhole ? "all \(Figures.count(imagesInAll, "image"))" : "\(images.count) of \(Figures.count(imagesInAll, "image"))"
+        let scope =
+            isWhole
+            ? "all \(Figures.count(imagesInAll, "image"))" : "\(images.count) of \(Figures.count(imagesInAll, "image"))"
         lines.append(
             "\(hasPassed ? "passed" : "FAILED"): drill of \(shown(store, limit: 1000)) at \(Moment(at)), \(scope), \(Figures.bytes(bytes))"
         )
         if let backup { lines.append("  backup         \(backup.hex.prefix(12))") }
         if let age, let backupTime {
-            lines.append("  age            \(Figures.time(Double(age))) (\(Moment(backupTime)))" + verdict(reachesRPO, objectives.rpo))
+            lines.append(
+                "  age            \(Figures.time(Double(age))) (\(Moment(backupTime)))"
+                    + verdict(reachesRPO, objectives.rpo))
         } else {
             lines.append("  age            not known" + verdict(reachesRPO, objectives.rpo))
         }
@@ -29,7 +33,8 @@ extension DrillResult {
         }
         if let secondsToPullBack {
             lines.append(
-                "  pulled back    \(Figures.bytes(bytesChecked)) in \(Figures.time(secondsToPullBack)), every byte checked")
+                "  pulled back    \(Figures.bytes(bytesChecked)) in \(Figures.time(secondsToPullBack)), every byte checked"
+            )
         }
         for failure in failures.prefix(DrillResult.shownFailures) {
             lines.append("  failed: \(failure.message)")
@@ -45,7 +50,8 @@ extension DrillResult {
 
     private func verdict(_ isReached: Bool?, _ objective: Double?) -> String {
         guard let isReached, let objective else { return "" }
-        return isReached ? ", within \(Figures.time(objective))" : ", MISSES the objective of \(Figures.time(objective))"
+        return isReached
+            ? ", within \(Figures.time(objective))" : ", MISSES the objective of \(Figures.time(objective))"
     }
 
     public var json: JSONValue { .object(members.merging(["kind": .string("drilled"), "at": .number(at)]) { $1 }) }

@@ -106,7 +106,8 @@ public struct ProbedPlace: Sendable, Hashable {
     public init(parsing text: String) throws {
         if !text.contains("/") {
             guard Reference.isWellFormedHost(text) else {
-                throw LifeboatError(.usage, "'\(shown(text, limit: 300))' is not a registry", advice: "HOST or HOST:PORT")
+                throw LifeboatError(
+                    .usage, "'\(shown(text, limit: 300))' is not a registry", advice: "HOST or HOST:PORT")
             }
             host = Reference.canonical(registry: text)
             repository = nil

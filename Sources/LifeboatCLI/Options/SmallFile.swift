@@ -41,6 +41,8 @@ enum SmallFile {
             bytes = bytes.dropFirst(written)
         }
         guard fsync(descriptor) == 0 else { throw FileError("sync", partial, code: errno) }
-        guard rename(partial, path) == 0 else { throw FileError("rename \(shown(partial, limit: 1000)) to", path, code: errno) }
+        guard rename(partial, path) == 0 else {
+            throw FileError("rename \(shown(partial, limit: 1000)) to", path, code: errno)
+        }
     }
 }

@@ -22,11 +22,13 @@ struct DrillCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Restore only so many images, chosen by chance.", valueName: "n"))
     var sample: Int?
 
-    @Option(help: ArgumentHelp("The longest time to a full restore that is good enough, such as 30m.", valueName: "time"))
+    @Option(
+        help: ArgumentHelp("The longest time to a full restore that is good enough, such as 30m.", valueName: "time"))
     var rto: String?
 
     @Option(
-        help: ArgumentHelp("The greatest age of the newest good backup that is good enough, such as 24h.", valueName: "time"))
+        help: ArgumentHelp(
+            "The greatest age of the newest good backup that is good enough, such as 24h.", valueName: "time"))
     var rpo: String?
 
     @Option(
@@ -52,7 +54,8 @@ struct DrillCommand: AsyncParsableCommand {
                 advice: "check the path")
         }
         let objectives = DrillObjectives(
-            rto: try rto.map { try TimeSpan(parsing: $0).seconds }, rpo: try rpo.map { try TimeSpan(parsing: $0).seconds })
+            rto: try rto.map { try TimeSpan(parsing: $0).seconds },
+            rpo: try rpo.map { try TimeSpan(parsing: $0).seconds })
         var file: ReportFile?
         if let report { file = try await ReportFile.prepare(report, in: environment.fileSystem) }
         let progress = Progress(isQuiet: output.quiet)

@@ -22,7 +22,8 @@ struct MirrorsCommand: AsyncParsableCommand {
             valueName: "program"))
     var node: String
 
-    @Option(help: ArgumentHelp("Where lifeboat serve answers; http:// before it where it has no TLS.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp("Where lifeboat serve answers; http:// before it where it has no TLS.", valueName: "url"))
     var server: String
 
     @Option(
@@ -47,7 +48,8 @@ struct MirrorsCommand: AsyncParsableCommand {
     func run() async throws {
         guard let kind = NodeKind(rawValue: node) else {
             throw LifeboatError(
-                .usage, "--for is '\(shown(node, limit: 80))', want "
+                .usage,
+                "--for is '\(shown(node, limit: 80))', want "
                     + NodeKind.allCases.map(\.rawValue).joined(separator: " or "))
         }
         let mirrors = Mirrors(

@@ -17,7 +17,8 @@ struct ServeStoreCommand: AsyncParsableCommand {
     var at: String?
 
     @Option(
-        help: ArgumentHelp("Serve this backup of the set (the beginning of its id), and stay with it.", valueName: "id"))
+        help: ArgumentHelp("Serve this backup of the set (the beginning of its id), and stay with it.", valueName: "id")
+    )
     var backup: String?
 
     @Option(help: ArgumentHelp("Where to listen; port 0 takes a free one.", valueName: "host:port"))
@@ -52,8 +53,9 @@ struct ServeStoreCommand: AsyncParsableCommand {
             definition,
             ServedStore.Manner(writable: writable, overlay: overlay, tell: { Terminal.story("lifeboat: \($0)") }),
             in: environment)
-        let figures = ServerFigures { [quiet] name in
-            if !quiet { Terminal.story("not in the backup: \(name)") }
+        // A folder that is written to is no backup: clients look there for what they are about to send.
+        let figures = ServerFigures { [quiet, writable] name in
+            if !quiet, !writable { Terminal.story("not in the backup: \(name)") }
         }
         let server = try RegistryServer(
             store: store.store, writable: writable || overlay != nil, host: address.host, port: address.port,
@@ -68,7 +70,7 @@ struct ServeStoreCommand: AsyncParsableCommand {
         try await server.run { [quiet] port in
             if !quiet { Terminal.story("serving \(summary) on \(scheme)://\(address.shown):\(port)/v2/") }
         }
-        if !quiet { for line in ServeStoreCommand.farewell(figures) { Terminal.story(line) } }
+        if !quiet, !writable { for line in ServeStoreCommand.farewell(figures) { Terminal.story(line) } }
     }
 
     func validate() throws {

@@ -105,7 +105,8 @@ extension [NamedImage] {
         guard let first = candidates.first else { throw OCIError(.notFound, "\(name) has no manifest \(tag)") }
         guard candidates.allSatisfy({ $0.descriptor.digest == first.descriptor.digest }) else {
             throw OCIError(
-                .conflict, "\(tag) stands for several images in \(name), of "
+                .conflict,
+                "\(tag) stands for several images in \(name), of "
                     + Set(candidates.compactMap(\.registry)).sorted().map { shown($0, limit: 300) }
                     .joined(separator: " and "))
         }

@@ -46,7 +46,8 @@ extension DockerArchiveRepository: ImageSource {
         }
         return try await body(
             Content(blob, from: archive.path, after: prefix) { send in
-                try await readUnverified(blob, in: (prefix?.count ?? 0)..<blob.size, by: LayoutFolder.chunkSize, send: send)
+                let done = prefix?.count ?? 0
+                try await readUnverified(blob, in: done..<blob.size, by: LayoutFolder.chunkSize, send: send)
             })
     }
 }

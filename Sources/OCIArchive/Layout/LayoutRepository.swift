@@ -28,7 +28,8 @@ struct LayoutRepository: Sendable {
                 throw layout.ambiguous(repository, tag, entries)
             }
             throw ArchiveError(
-                .conflict, "\(tag) stands for several images in \(name), of "
+                .conflict,
+                "\(tag) stands for several images in \(name), of "
                     + entries.compactMap(\.naming.registry).sorted().map { shown($0, limit: 300) }
                     .joined(separator: " and "))
         }
