@@ -17,5 +17,6 @@ struct LifeboatCommand: AsyncParsableCommand {
             CopyCommand.self, ExportCommand.self, ImportCommand.self, VerifyCommand.self, InspectCommand.self,
             ListCommand.self, ServeCommand.self, MirrorsCommand.self, ProbeCommand.self, DrillCommand.self,
             PlanCommand.self, RunCommand.self, ValidateCommand.self, ConvertCommand.self, BackupsCommand.self,
+            LoginCommand.self, LogoutCommand.self,
         ])
 }
