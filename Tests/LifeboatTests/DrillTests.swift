@@ -134,6 +134,8 @@ struct DrillTests {
             try await drill.keep(result, of: definition)
             let set = try await BackupSet.open(path, surroundings: .ofThisMachine, files: LocalFileSystem())
             let newest = try await set.find("latest")
+            let rescue = try Program.text(of: path + "/RESCUE.md")
+            #expect(rescue.contains("(id \(newest.id.hex.prefix(12)))") && rescue.contains("lifeboat serve \(path) "))
             #expect(result.backup == newest.id)
             let (evidence, damaged) = try await set.evidence("drilled")
             #expect(damaged.isEmpty)
