@@ -30,6 +30,11 @@ public struct ServerTLS: Sendable {
     ///   - key: a PEM file without a password.
     /// - Throws: `ServerError` `.local` for a file that cannot be read, `.policy` for what is in it.
     public init(certificate: String, key: String) throws(ServerError) {
+        for path in [certificate, key] where access(path, R_OK) != 0 {
+            throw ServerError(
+                .local, "cannot read \(shown(path, limit: 1000)): \(String(cString: strerror(errno)))",
+                advice: "lifeboat serve init makes a certificate and its key")
+        }
         let chain: [NIOSSLCertificate]
         let first: Certificate
         do {
@@ -62,10 +67,6 @@ public struct ServerTLS: Sendable {
     }
 
     private static func fault(_ path: String, _ what: String, _ error: any Error) -> ServerError {
-        if let error = error as? IOError {
-            return ServerError(
-                .local, "cannot read \(shown(path, limit: 1000)): \(String(cString: strerror(error.errnoCode)))")
-        }
         return ServerError(
             .policy,
             "there is no \(what.split(separator: " ").dropFirst().joined(separator: " ")) in \(shown(path, limit: 1000)), want PEM",

@@ -150,10 +150,12 @@ import Testing
         try await withOutage { origin, backup, new, old, folder in
             try await render("podman", origin, backup, folder + "/steady")
             try await render("podman", origin, backup, folder + "/outage", "--during-outage")
+            // podman takes 50 characters at most for the folder of what runs.
+            let short = "/tmp/lb-\(UInt32.random(in: .min ... .max))"
+            try FileManager.default.createDirectory(atPath: short, withIntermediateDirectories: false)
+            defer { _ = Result { try FileManager.default.removeItem(atPath: short) } }
             func pulled(_ node: String) async throws -> String {
-                let store = [
-                    "--root", "\(folder)/podman/root", "--runroot", "\(folder)/podman/run", "--storage-driver", "vfs",
-                ]
+                let store = ["--root", short + "/root", "--runroot", short + "/run", "--storage-driver", "vfs"]
                 let environment = [
                     "CONTAINERS_REGISTRIES_CONF": folder + "/\(node)/etc/containers/registries.conf.d/lifeboat.conf",
                     "HOME": folder,
