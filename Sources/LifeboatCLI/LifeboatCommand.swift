@@ -16,7 +16,8 @@ struct LifeboatCommand: AsyncParsableCommand {
         subcommands: [
             CopyCommand.self, ExportCommand.self, ImportCommand.self, VerifyCommand.self, InspectCommand.self,
             ListCommand.self, ServeCommand.self, MirrorsCommand.self, ProbeCommand.self, DrillCommand.self,
-            PlanCommand.self, RunCommand.self, ValidateCommand.self, ConvertCommand.self, BackupsCommand.self,
+            PlanCommand.self, RunCommand.self, ValidateCommand.self, ConvertCommand.self, ScheduleCommand.self,
+            StatusCommand.self, BackupsCommand.self, RestoreCommand.self,
             LoginCommand.self, LogoutCommand.self,
         ])
 }

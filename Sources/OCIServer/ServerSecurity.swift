@@ -42,13 +42,13 @@ public struct ServerTLS: Sendable {
             guard let own = chain.first else { throw NIOSSLError.failedToLoadCertificate }
             first = try Certificate(derEncoded: try own.toDERBytes())
         } catch {
-            throw ServerTLS.fault(certificate, "a certificate", error)
+            throw ServerTLS.fault(certificate, "certificate")
         }
         let secret: NIOSSLPrivateKey
         do {
             secret = try NIOSSLPrivateKey(file: key, format: .pem)
         } catch {
-            throw ServerTLS.fault(key, "a private key", error)
+            throw ServerTLS.fault(key, "private key")
         }
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(secret))
@@ -66,10 +66,9 @@ public struct ServerTLS: Sendable {
         expires = Int64(first.notValidAfter.timeIntervalSince1970)
     }
 
-    private static func fault(_ path: String, _ what: String, _ error: any Error) -> ServerError {
-        return ServerError(
-            .policy,
-            "there is no \(what.split(separator: " ").dropFirst().joined(separator: " ")) in \(shown(path, limit: 1000)), want PEM",
-            advice: "lifeboat serve init makes \(what)")
+    private static func fault(_ path: String, _ what: String) -> ServerError {
+        ServerError(
+            .policy, "there is no \(what) in \(shown(path, limit: 1000)), want PEM",
+            advice: "lifeboat serve init makes a \(what)")
     }
 }
