@@ -2,7 +2,6 @@ import Foundation
 import NIOCore
 import OCI
 import OCIArchive
-import Synchronization
 import TestSupport
 import Testing
 
@@ -164,41 +163,5 @@ struct DrillTests {
     func `what is no length of time is refused`(text: String) {
         let error = #expect(throws: LifeboatError.self) { try TimeSpan(parsing: text) }
         #expect(error?.kind == .usage)
-    }
-
-    // MARK: Serving a set
-
-    @Test func `a served set goes over to a newer backup, and one that was chosen stays`() async throws {
-        try await withLayout { layout, environment, folder in
-            let path = folder + "/set"
-            try await export(layout, to: path, environment)
-            let time = Clock(environment.surroundings.now())
-            var ticking = environment
-            ticking.surroundings.now = { time.now }
-            let set = try await BackupSet.open(path, surroundings: .ofThisMachine, files: LocalFileSystem())
-            let first = try await set.find("latest")
-            let following = try await FollowedBackups(set, at: nil, in: ticking)
-            let staying = try await FollowedBackups(set, at: first.id.hex, in: ticking)
-            let opened = try await Layout.create(layout, surroundings: .ofThisMachine)
-            let name = try RepositoryName("team/new")
-            let image = try await SeededImages.push(to: opened.target(name), seed: 99, tags: [Tag("1")])
-            try await export(layout, to: path, environment)
-            await #expect(throws: OCIError.self) { _ = try await following.source(name) }
-            time.pass(FollowedBackups.pause)
-            let found = try await following.source(name).resolve(.tag(Tag("1")))
-            #expect(found.digest == image.descriptor.digest)
-            await #expect(throws: OCIError.self) { _ = try await staying.source(name) }
-            #expect(try await staying.summary.contains("(5 images), backup \(first.name)"))
-            #expect(try await following.json["follows"] == .bool(true))
-        }
-    }
-
-    private final class Clock: Sendable {
-        private let milliseconds: Atomic<Int64>
-
-        init(_ milliseconds: Int64) { self.milliseconds = Atomic(milliseconds) }
-
-        var now: Int64 { milliseconds.load(ordering: .relaxed) }
-        func pass(_ more: Int64) { milliseconds.add(more, ordering: .relaxed) }
     }
 }
