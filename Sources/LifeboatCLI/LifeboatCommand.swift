@@ -18,6 +18,7 @@ struct LifeboatCommand: AsyncParsableCommand {
             ListCommand.self, ServeCommand.self, PlanCommand.self, RunCommand.self, ValidateCommand.self,
             ConvertCommand.self, ScheduleCommand.self, StatusCommand.self, BackupsCommand.self, RestoreCommand.self,
             ForgetCommand.self, PruneCommand.self, HistoryCommand.self, FindCommand.self, CatalogCommand.self,
+            MirrorsCommand.self, ProbeCommand.self, DrillCommand.self,
             LoginCommand.self, LogoutCommand.self,
         ])
 }

@@ -34,8 +34,13 @@ final class FaultLog: Sendable {
         case .damaged, .local, .internal, .unavailable, .protocolViolation: break
         default: return
         }
+        tellOnce(failure.description, key: subject.map { "\(failure.kind) \($0)" })
+    }
+
+    /// - Parameter key: what it is known by; nil for the line itself.
+    func tellOnce(_ line: String, key: String? = nil) {
         let time = now()
-        let key = subject.map { "\(failure.kind) \($0)" } ?? failure.description
+        let key = key ?? line
         let lines = state.withLock { state -> [String] in
             if let before = state.told[key], time - before < FaultLog.pause { return [] }
             if state.told.count >= FaultLog.memory { state.told.removeAll() }
@@ -48,7 +53,7 @@ final class FaultLog: Sendable {
                 state.count = 0
             }
             state.count += 1
-            if state.count <= FaultLog.limit { lines.append(failure.description) }
+            if state.count <= FaultLog.limit { lines.append(line) }
             return lines
         }
         for line in lines { tell(line) }

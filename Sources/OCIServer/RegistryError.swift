@@ -16,6 +16,7 @@ struct RegistryError: Error {
         case paginationInvalid = "PAGINATION_NUMBER_INVALID"
         case sizeInvalid = "SIZE_INVALID"
         case tooManyRequests = "TOOMANYREQUESTS"
+        case unauthorized = "UNAUTHORIZED"
         case unsupported = "UNSUPPORTED"
         /// Not in the specification; registries use it for faults of their own.
         case unknown = "UNKNOWN"
@@ -35,6 +36,13 @@ struct RegistryError: Error {
 
     static func notAllowed(_ message: String, allow: String) -> RegistryError {
         RegistryError(.methodNotAllowed, .unsupported, message, headers: [.allow: allow])
+    }
+
+    /// A tag that stands for images of several registries: no client gets one of them by chance.
+    static func ambiguous(_ name: RepositoryName, _ reference: TagOrDigest) -> RegistryError {
+        RegistryError(
+            .notFound, .manifestUnknown,
+            "\(name):\(reference) is here from several registries: ask with ?ns=HOST, or for HOST/\(name)")
     }
 
     /// The answer for an error of the store.

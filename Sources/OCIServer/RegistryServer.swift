@@ -1,6 +1,7 @@
 import Glibc
 import Hummingbird
 import HummingbirdCore
+import HummingbirdTLS
 import Logging
 import NIOCore
 import OCI
@@ -18,6 +19,9 @@ public struct RegistryServer: Sendable {
     public static let stopPatience = Duration.seconds(2)
 
     private let service: RegistryService
+    private let security: ServerSecurity
+    private let doorkeeper: Doorkeeper?
+    private let describe: @Sendable () async throws -> [String: JSONValue]
     private let host: String
     private let port: Int
     private let patience: Duration
@@ -28,12 +32,18 @@ public struct RegistryServer: Sendable {
     ///     `UploadTarget`, and may be `BlobMounting` and `DeletingTarget`.
     ///   - host: the address to listen on.
     ///   - port: 0 for one that is free.
+    ///   - security: its certificate, and who may ask.
+    ///   - figures: counts what it is asked for.
+    ///   - describe: what is served, for those who ask how the server is.
     ///   - onFault: is given a line for each thing that is wrong with the store, such as a damaged blob; not one for
     ///     each client that asks for it.
-    /// - Throws: `ServerError` `.usage` if the store cannot be written to and should be.
+    /// - Throws: `ServerError` `.usage` if the store cannot be written to and should be; `.local` if passwords cannot
+    ///   be checked on this machine.
     public init(
         store: any SourceStore, writable: Bool = false, host: String = "127.0.0.1", port: Int = 0,
-        patience: Duration = RegistryServer.defaultPatience, surroundings: Surroundings, logger: Logger? = nil,
+        security: ServerSecurity = ServerSecurity(), patience: Duration = RegistryServer.defaultPatience,
+        surroundings: Surroundings, logger: Logger? = nil, figures: ServerFigures = ServerFigures(),
+        describe: @escaping @Sendable () async throws -> [String: JSONValue] = { [:] },
         onFault: @escaping @Sendable (String) -> Void = { _ in }
     ) throws {
         let target = writable ? store as? any TargetStore : nil
@@ -43,7 +53,10 @@ public struct RegistryServer: Sendable {
         let logger = logger ?? Logger(label: "registry") { _ in SwiftLogNoOpLogHandler() }
         service = RegistryService(
             store: store, target: target, watch: WriteWatch(patience: patience, surroundings: surroundings),
-            faults: FaultLog(now: surroundings.now, tell: onFault), logger: logger)
+            faults: FaultLog(now: surroundings.now, tell: onFault), figures: figures, logger: logger)
+        self.security = security
+        doorkeeper = try security.passwords.map { try Doorkeeper($0, surroundings: surroundings) }
+        self.describe = describe
         self.host = host
         self.port = port
         self.patience = patience
@@ -57,9 +70,10 @@ public struct RegistryServer: Sendable {
     public func run(ready: @escaping @Sendable (Int) -> Void) async throws {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .error)
+        let plain = HTTPServerBuilder.http1(configuration: .init(idleTimeout: TimeAmount(patience)))
         let application = Application(
-            responder: RegistryResponder(service: service),
-            server: .http1(configuration: .init(idleTimeout: TimeAmount(patience))),
+            responder: RegistryResponder(service: service, doorkeeper: doorkeeper, describe: describe),
+            server: try security.tls.map { try .tls(plain, tlsConfiguration: $0.configuration) } ?? plain,
             configuration: ApplicationConfiguration(
                 address: .hostname(host, port: port),
                 availableConnectionsDelegate: MaximumAvailableConnections(RegistryServer.connectionLimit)),
@@ -102,13 +116,14 @@ public struct RegistryServer: Sendable {
 ///
 /// - Parameter body: is given the address, such as `127.0.0.1:40123`.
 public func withRegistryServer<R: Sendable>(
-    store: any SourceStore, writable: Bool = false, patience: Duration = RegistryServer.defaultPatience,
-    surroundings: Surroundings, logger: Logger? = nil, onFault: @escaping @Sendable (String) -> Void = { _ in },
+    store: any SourceStore, writable: Bool = false, security: ServerSecurity = ServerSecurity(),
+    patience: Duration = RegistryServer.defaultPatience, surroundings: Surroundings, logger: Logger? = nil,
+    figures: ServerFigures = ServerFigures(), onFault: @escaping @Sendable (String) -> Void = { _ in },
     _ body: @escaping @Sendable (String) async throws -> R
 ) async throws -> R {
     let server = try RegistryServer(
-        store: store, writable: writable, patience: patience, surroundings: surroundings, logger: logger,
-        onFault: onFault)
+        store: store, writable: writable, security: security, patience: patience, surroundings: surroundings,
+        logger: logger, figures: figures, onFault: onFault)
     let (ports, port) = AsyncStream.makeStream(of: Int.self)
     return try await withThrowingTaskGroup(of: R?.self) { group in
         group.addTask {

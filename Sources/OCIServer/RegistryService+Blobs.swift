@@ -8,13 +8,20 @@ extension RegistryService {
     /// A blob up to this size is read and checked before the first byte of the answer, so that damage is a status.
     private static let heldSize: Int64 = 128 << 10
     /// The most bytes that are read at a time; about four times as many are held for each client.
-    private static let pieceSize: Int64 = 64 << 10
+    private static let pieceSize = 128 << 10
 
-    func blob(_ name: RepositoryName, _ digest: Digest, _ request: Request, on channel: any Channel) async throws
-        -> Response
-    {
-        let source = try await randomAccess(name)
+    func blob(
+        _ name: RepositoryName, _ digest: Digest, _ query: RegistryQuery, _ request: Request, on channel: any Channel
+    ) async throws -> Response {
+        let source = try await randomAccess(name, query)
         guard let blob = try await asking(.blobUnknown, for: digest, { try await source.blob(digest) }) else {
+            if let image = await promised.image(with: digest) {
+                let lost = OCIError(
+                    .damaged, "blob \(digest) is missing from \(source.name), whose image \(image) needs it",
+                    advice: "lifeboat verify names all that is missing")
+                logger.error("\(lost.description)")
+                faults.note(lost, about: digest)
+            }
             throw RegistryError(.notFound, .blobUnknown, "\(name) has no blob \(digest)")
         }
         var headers = identity(of: blob, type: MediaType.octetStream.rawValue)
@@ -51,8 +58,9 @@ extension RegistryService {
         return Response(status: .accepted)
     }
 
-    private func randomAccess(_ name: RepositoryName) async throws -> any RandomAccessSource {
-        guard let source = try await asking(.nameUnknown, { try await store.source(name) }) as? any RandomAccessSource
+    private func randomAccess(_ name: RepositoryName, _ query: RegistryQuery) async throws -> any RandomAccessSource {
+        guard
+            let source = try await asking(.nameUnknown, { try await source(name, query) }) as? any RandomAccessSource
         else { throw RegistryError(.notImplemented, .unsupported, "the blobs of this store cannot be served") }
         return source
     }
@@ -65,15 +73,22 @@ extension RegistryService {
             let bytes = try await asking(.blobUnknown, for: blob.digest) {
                 try await source.read(blob) { try await $0.collect(upTo: RegistryService.heldSize) }
             }
+            figures.noteBlob()
+            figures.noteSent(bytes.readableBytes)
             return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: bytes))
         }
         let stamp = try await asking(.blobUnknown, for: blob.digest) { try await source.stamp(of: blob) }
         let body = ResponseBody(contentLength: Int(blob.size)) { writer in
             try await sending(blob, on: channel) { progress in
                 let content = Content(blob, from: source.name) { send in
-                    try await pieces(of: blob, in: 0..<blob.size, from: source, send)
+                    try await source.readUnverified(
+                        blob, in: 0..<blob.size, by: RegistryService.pieceSize, send: send)
                 }
-                try await content.forEachChunk { chunk in try await progress.write { try await writer.write(chunk) } }
+                try await content.forEachChunk { chunk in
+                    try await progress.write { try await writer.write(chunk) }
+                    figures.noteSent(chunk.readableBytes)
+                }
+                figures.noteBlob()
                 try await verified.remember(blob, stamp, in: source)
                 try await progress.write { try await writer.finish(nil) }
             }
@@ -93,8 +108,9 @@ extension RegistryService {
         let body = ResponseBody(contentLength: range.count) { writer in
             try await sending(blob, on: channel) { progress in
                 var withheld: ByteBuffer?
-                try await pieces(of: blob, in: range, from: source) { chunk in
+                try await source.readUnverified(blob, in: range, by: RegistryService.pieceSize) { chunk in
                     if let ready = withheld { try await progress.write { try await writer.write(ready) } }
+                    figures.noteSent(chunk.readableBytes)
                     withheld = chunk
                 }
                 guard try await source.stamp(of: blob) == stamp else {
@@ -105,19 +121,6 @@ extension RegistryService {
             }
         }
         return Response(status: .partialContent, headers: headers, body: body)
-    }
-
-    /// Reads no more at once than is fit to wait for a slow client.
-    private func pieces(
-        of blob: Descriptor, in range: Range<Int64>, from source: any RandomAccessSource,
-        _ send: (ByteBuffer) async throws -> Void
-    ) async throws {
-        var start = range.lowerBound
-        while start < range.upperBound {
-            let end = min(start + RegistryService.pieceSize, range.upperBound)
-            try await source.readUnverified(blob, in: start..<end, send: send)
-            start = end
-        }
     }
 
     private func sending(

@@ -14,7 +14,7 @@ extension RegistryService {
     }
 
     func tags(_ name: RepositoryName, _ query: RegistryQuery) async throws -> Response {
-        let tags = try await asking(.nameUnknown) { try await store.source(name).tags() }
+        let tags = try await asking(.nameUnknown) { try await source(name, query).tags() }
         if tags.isEmpty {
             let names = try await asking(.nameUnknown) { try await store.repositories() }
             guard names.contains(name) else {
@@ -22,15 +22,18 @@ extension RegistryService {
             }
         }
         let page = try RegistryPage(of: tags.map(\.description), query: query)
+        var next = page.next
+        if let origin = query["ns"] { next = next.map { $0 + "&ns=" + RegistryPage.encoded(origin) } }
         return document(
             .object(["name": .string(name.description), "tags": .array(page.names.map { .string($0) })]),
-            link(page.next, path: "/v2/\(name)/tags/list"))
+            link(next, path: "/v2/\(name)/tags/list"))
     }
 
     func referrers(_ name: RepositoryName, _ digest: Digest, _ query: RegistryQuery) async throws -> Response {
-        var found = try await asking(.manifestUnknown) { try await store.source(name).referrers(of: digest) }
+        var found = try await asking(.manifestUnknown) { try await source(name, query).referrers(of: digest) }
         var headers: HTTPFields = [:]
         var next: [String] = []
+        if let origin = query["ns"] { next.append("ns=\(RegistryPage.encoded(origin))") }
         if let type = query["artifactType"], !type.isEmpty {
             found = found.filter { $0.artifactType == type }
             headers[.filtersApplied] = "artifactType"

@@ -1,17 +1,30 @@
 import HTTPTypes
 import Hummingbird
+import Logging
 import NIOCore
 import OCI
 
 extension RegistryService {
-    func manifest(_ name: RepositoryName, _ reference: TagOrDigest, _ request: Request) async throws -> Response {
+    func manifest(
+        _ name: RepositoryName, _ reference: TagOrDigest, _ query: RegistryQuery, _ request: Request
+    ) async throws -> Response {
         let manifest = try await asking(.manifestUnknown) {
-            let source = try await store.source(name)
-            return try await source.manifest(try await source.resolve(reference))
+            let source = try await source(name, query)
+            do {
+                return try await source.manifest(try await source.resolve(reference))
+            } catch let error as any Failure where error.kind == .conflict {
+                logger.warning("\(error.description)")
+                faults.tellOnce(error.description)
+                throw RegistryError.ambiguous(name, reference)
+            }
         }
         let descriptor = manifest.descriptor
         let headers = identity(of: descriptor, type: descriptor.mediaType.rawValue)
         if isKnown(descriptor.digest, to: request) { return Response(status: .notModified, headers: headers) }
+        if request.method == .get {
+            await promised.note(manifest)
+            figures.noteManifest(bytes: manifest.bytes.readableBytes)
+        }
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: manifest.bytes))
     }
 

@@ -92,9 +92,12 @@ extension RegistryService {
         let size = try await size(of: id, in: target)
         guard let header = request.headers[.contentRange] else { return }
         guard let range = ChunkRange(header), range.first == size else {
+            // Of an answer without a body; this one has one.
+            var headers = progress(name, id, size: size, status: .accepted).headers
+            headers[.contentLength] = nil
             throw RegistryError(
                 .rangeNotSatisfiable, .blobUploadInvalid, "the upload has \(size) bytes: the next chunk begins there",
-                headers: progress(name, id, size: size, status: .accepted).headers)
+                headers: headers)
         }
         if let length = request.headers[.contentLength].flatMap({ Int64($0) }), length != range.last - range.first + 1 {
             throw RegistryError(.badRequest, .sizeInvalid, "Content-Range and Content-Length differ")

@@ -10,13 +10,26 @@ struct RegistryService: Sendable {
     /// None where the store may only be read.
     let target: (any TargetStore)?
     let verified = VerifiedBlobs()
+    let promised = PromisedBlobs()
     let watch: WriteWatch
     let faults: FaultLog
+    let figures: ServerFigures
     let logger: Logger
 
     func answer(_ request: Request, on channel: any Channel) async throws -> Response {
         let route = try RegistryRoute(path: request.uri.path)
         let query = RegistryQuery(request.uri.query)
+        do {
+            return try await answer(route, query, request, on: channel)
+        } catch let error as RegistryError where error.status == .notFound {
+            if let name = route.missing(query, request.method) { figures.noteMissing(name) }
+            throw error
+        }
+    }
+
+    private func answer(
+        _ route: RegistryRoute, _ query: RegistryQuery, _ request: Request, on channel: any Channel
+    ) async throws -> Response {
         let isRead = request.method == .get || request.method == .head
         guard isRead || target != nil else {
             throw RegistryError.notAllowed("this registry is read-only", allow: "GET, HEAD")
@@ -28,11 +41,11 @@ struct RegistryService: Sendable {
         case (.referrers(let name, let digest), .get), (.referrers(let name, let digest), .head):
             return try await referrers(name, digest, query)
         case (.manifest(let name, let reference), .get), (.manifest(let name, let reference), .head):
-            return try await manifest(name, reference, request)
+            return try await manifest(name, reference, query, request)
         case (.manifest(let name, let reference), .put): return try await putManifest(name, reference, request)
         case (.manifest(let name, let reference), .delete): return try await deleteManifest(name, reference)
         case (.blob(let name, let digest), .get), (.blob(let name, let digest), .head):
-            return try await blob(name, digest, request, on: channel)
+            return try await blob(name, digest, query, request, on: channel)
         case (.blob(let name, let digest), .delete): return try await deleteBlob(name, digest)
         case (.uploads(let name), .post): return try await beginUpload(name, query, request)
         case (.upload(let name, let id), .get): return try await uploadStatus(name, id)

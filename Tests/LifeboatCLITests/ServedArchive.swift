@@ -1,10 +1,19 @@
 import Foundation
+import Synchronization
 import TestSupport
 
 /// `lifeboat serve` as a process of its own.
 struct ServedArchive {
     let host: String
     private let process: Process
+    private let story: Story
+
+    /// What it has said so far, on its standard error.
+    private final class Story: Sendable {
+        private let text = Mutex("")
+        var words: String { text.withLock { $0 } }
+        func add(_ line: String) { text.withLock { $0 += line + "\n" } }
+    }
 
     /// Waits for the line that names the port.
     static func start(_ path: String, _ arguments: String...) async throws -> ServedArchive {
@@ -14,15 +23,22 @@ struct ServedArchive {
         let pipe = Pipe()
         process.standardError = pipe
         try process.run()
-        var said = ""
-        for try await line in pipe.fileHandleForReading.bytesByLine {
-            said += line + "\n"
-            if let scheme = line.range(of: "http://") {
-                return ServedArchive(host: String(line[scheme.upperBound...].prefix { $0 != "/" }), process: process)
+        let story = Story()
+        let (hosts, host) = AsyncStream.makeStream(of: String.self)
+        Task {
+            for await line in pipe.fileHandleForReading.bytesByLine {
+                story.add(line)
+                if line.hasPrefix("serving "), let scheme = line.range(of: "://") {
+                    host.yield(String(line[scheme.upperBound...].prefix { $0 != "/" }))
+                }
             }
+            host.finish()
         }
-        throw NotServing(said: said)
+        for await host in hosts { return ServedArchive(host: host, process: process, story: story) }
+        throw NotServing(said: story.words)
     }
+
+    func said() -> String { story.words }
 
     struct NotServing: Error { let said: String }
 
@@ -30,6 +46,10 @@ struct ServedArchive {
     func stop() async -> Int32 {
         process.terminate()
         process.waitUntilExit()
+        // The last lines are still on their way.
+        for _ in 0..<500 where !story.words.contains("stopped by") {
+            do { try await Task.sleep(for: .milliseconds(10)) } catch { break }
+        }
         return process.terminationReason == .uncaughtSignal
             ? 128 + process.terminationStatus : process.terminationStatus
     }

@@ -42,8 +42,8 @@ struct BackupGuardTests {
                 _ blob: Descriptor, after prefix: Prefix?, _ body: @escaping @Sendable (Content) async throws -> R
             ) async throws -> R { try await source.read(blob, after: prefix, body) }
             func readUnverified(
-                _ blob: Descriptor, in range: Range<Int64>, send: (ByteBuffer) async throws -> Void
-            ) async throws { try await source.readUnverified(blob, in: range, send: send) }
+                _ blob: Descriptor, in range: Range<Int64>, by pieceSize: Int, send: (ByteBuffer) async throws -> Void
+            ) async throws { try await source.readUnverified(blob, in: range, by: pieceSize, send: send) }
         }
     }
 

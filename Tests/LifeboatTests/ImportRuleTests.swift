@@ -13,13 +13,16 @@ import Testing
         ],
         "OCIArchive": ["OCI", "CArchive", "NIOCore", "NIOPosix", "Glibc", "Synchronization"],
         "OCIServer": [
-            "OCI", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore", "Logging", "ServiceLifecycle",
-            "Synchronization", "Glibc",
+            "OCI", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "HTTPTypes", "NIOCore", "NIOSSL", "Logging",
+            "ServiceLifecycle", "Synchronization", "Glibc", "Dispatch", "X509", "SwiftASN1", "Crypto",
+            // For the dates of certificates.
+            "Foundation",
         ],
         "Lifeboat": ["OCI", "OCIRegistry", "OCIArchive", "Yams", "NIOCore", "Logging", "Synchronization", "Glibc"],
         "LifeboatCatalog": ["Lifeboat", "OCI", "OCIArchive", "GRDB", "Dispatch", "Glibc"],
         "LifeboatCLI": [
             "Lifeboat", "LifeboatCatalog", "OCI", "OCIArchive", "OCIRegistry", "OCIServer", "ArgumentParser", "Logging",
+            "NIOCore",
             "Glibc",
             "Dispatch",
             "Synchronization",

@@ -267,6 +267,6 @@ struct PullTests {
             let part = try await RawHTTP.send(path, to: address, ["Range": "bytes=1-999999"])
             #expect(part.body == whole.body.getSlice(at: whole.body.readerIndex + 1, length: 999_999))
         }
-        #expect(watched.most == 64 << 10)
+        #expect(watched.most == 128 << 10)
     }
 }

@@ -52,6 +52,8 @@ struct PushTests {
                 "PATCH \(upload)", to: address, ["Content-Range": "4-5"], body: ByteBuffer(string: "xx"))
             #expect(wrong.status == 416)
             #expect(wrong.headers["range"] == "0-2")
+            #expect(wrong.headers["content-length"] == "\(wrong.body.readableBytes)")
+            #expect(wrong.text.contains("BLOB_UPLOAD_INVALID"))
             let status = try await RawHTTP.send("GET \(upload)", to: address)
             #expect(status.status == 204)
             #expect(status.headers["range"] == "0-2")

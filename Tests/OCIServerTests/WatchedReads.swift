@@ -51,11 +51,11 @@ struct WatchedReads: SourceStore {
         }
 
         func readUnverified(
-            _ blob: Descriptor, in range: Range<Int64>, send: (ByteBuffer) async throws -> Void
+            _ blob: Descriptor, in range: Range<Int64>, by pieceSize: Int, send: (ByteBuffer) async throws -> Void
         ) async throws {
             if let fault { throw fault }
-            largest.value.max(range.count, ordering: .relaxed)
-            try await source.readUnverified(blob, in: range, send: send)
+            largest.value.max(pieceSize, ordering: .relaxed)
+            try await source.readUnverified(blob, in: range, by: pieceSize, send: send)
         }
     }
 }

@@ -16,6 +16,14 @@ public enum Program {
             .first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
+    public static func text(of file: String) throws -> String {
+        String(decoding: try Data(contentsOf: URL(fileURLWithPath: file)), as: UTF8.self)
+    }
+
+    public static func write(_ text: String, to file: String) throws {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+    }
+
     @discardableResult
     public static func run(_ name: String, _ arguments: String..., in folder: String? = nil) async throws -> Result {
         try await run(name, arguments, in: folder)

@@ -8,10 +8,12 @@ public enum TestRegistry {
     ///   - body: is given the address, such as `127.0.0.1:40123`.
     public static func run<R: Sendable>(
         over store: any SourceStore = MemoryStore(), writable: Bool = true,
-        patience: Duration = .seconds(30), onFault: @escaping @Sendable (String) -> Void = { _ in },
+        security: ServerSecurity = ServerSecurity(), patience: Duration = .seconds(30),
+        figures: ServerFigures = ServerFigures(), onFault: @escaping @Sendable (String) -> Void = { _ in },
         _ body: @escaping @Sendable (String) async throws -> R
     ) async throws -> R {
         try await withRegistryServer(
-            store: store, writable: writable, patience: patience, surroundings: .ofThisMachine, onFault: onFault, body)
+            store: store, writable: writable, security: security, patience: patience, surroundings: .ofThisMachine,
+            figures: figures, onFault: onFault, body)
     }
 }

@@ -72,6 +72,7 @@ public struct Runner: Sendable {
                 return result
             }
             report.notes += try await prune(report, step)
+            if report.archive != nil { report.notes += await writeRescueNotes(of: step) }
         } catch {
             report.error = FailureReport(error)
         }

@@ -6,10 +6,51 @@ public struct ServedStore: Sendable {
     public let store: any SourceStore
     /// What it is, on one line.
     public let summary: String
+    /// What it is, for machines; asked for as long as it is served.
+    public let describe: @Sendable () async throws -> [String: JSONValue]
+
+    /// How a store is served.
+    public struct Manner: Sendable {
+        /// Whether the store itself is written to.
+        public var writable = false
+        /// The layout folder that takes what is pushed; none where nothing is.
+        public var overlay: String?
+        /// Is given a line when something changes in what is served.
+        public var tell: @Sendable (String) -> Void
+
+        public init(
+            writable: Bool = false, overlay: String? = nil, tell: @escaping @Sendable (String) -> Void = { _ in }
+        ) {
+            self.writable = writable
+            self.overlay = overlay
+            self.tell = tell
+        }
+    }
 
     /// - Throws: `LifeboatError` `.usage` for what cannot be served, and what opening throws.
     public static func open(
-        _ definition: StoreDefinition, writable: Bool, in environment: RunEnvironment
+        _ definition: StoreDefinition, _ manner: Manner = Manner(), in environment: RunEnvironment
+    ) async throws -> ServedStore {
+        guard !manner.writable || manner.overlay == nil else {
+            throw LifeboatError(.usage, "what is pushed goes into the store or into the overlay, not into both")
+        }
+        let served = try await open(definition, writable: manner.writable, tell: manner.tell, in: environment)
+        guard let overlay = manner.overlay else { return served }
+        let layout = try await Layout.create(
+            overlay, surroundings: environment.surroundings, files: environment.fileSystem)
+        return ServedStore(
+            store: Overlay(layout, over: served.store),
+            summary: served.summary + ", pushes go to \(shown(overlay, limit: 1000)),",
+            describe: {
+                var members = try await served.describe()
+                members["overlay"] = .object(["images": .number(Int64(try await layout.images().count))])
+                return members
+            })
+    }
+
+    private static func open(
+        _ definition: StoreDefinition, writable: Bool, tell: @escaping @Sendable (String) -> Void,
+        in environment: RunEnvironment
     ) async throws -> ServedStore {
         switch definition {
         case .registry: throw LifeboatError(.usage, "a registry is served already")
@@ -17,7 +58,7 @@ public struct ServedStore: Sendable {
             guard !writable else {
                 throw LifeboatError(
                     .usage, "an archive is never changed: \(shown(path, limit: 1000)) cannot be served writable",
-                    advice: "export it to a folder (--to DIR/), and serve that")
+                    advice: "--overlay DIR/ takes what is pushed into a folder of its own")
             }
             let catalog = try await openArchive(path, environment.archiveOpening)
             guard !(catalog is any SequentialSource) else {
@@ -25,30 +66,49 @@ public struct ServedStore: Sendable {
                     .usage, "\(shown(path, limit: 1000)) is compressed or a pipe, and can only be read in order",
                     advice: "lifeboat export \(shown(path, limit: 1000)) --to plain.tar, and serve that")
             }
-            return ServedStore(store: catalog, summary: try await summary(of: catalog))
+            return try await ServedStore(unchanging: catalog)
         case .layout(let path):
             let files = environment.fileSystem
-            guard writable else {
-                let layout = try await Layout.open(
+            let layout =
+                writable
+                ? try await Layout.create(
                     path, defaultRepository: environment.defaultRepository, surroundings: environment.surroundings,
                     files: files)
-                return ServedStore(store: layout, summary: try await summary(of: layout))
-            }
-            let layout = try await Layout.create(
-                path, defaultRepository: environment.defaultRepository, surroundings: environment.surroundings,
-                files: files)
-            return ServedStore(store: layout, summary: try await summary(of: layout) + ", writable,")
+                : try await Layout.open(
+                    path, defaultRepository: environment.defaultRepository, surroundings: environment.surroundings,
+                    files: files)
+            return ServedStore(
+                store: layout, summary: try await summary(of: layout) + (writable ? ", writable," : ""),
+                describe: { ["images": .number(Int64(try await layout.images().count))] })
         case .backups(let path, let at):
             guard !writable else {
                 throw LifeboatError(
                     .usage, "a backup is never changed: \(shown(path, limit: 1000)) cannot be served writable",
-                    advice: "export it to a folder (--to DIR/), and serve that")
+                    advice: "--overlay DIR/ takes what is pushed into a folder of its own")
             }
             let set = try await BackupSet.open(
                 path, surroundings: environment.surroundings, files: environment.fileSystem)
-            let source = try await set.source(of: try await set.find(at ?? "latest"))
-            return ServedStore(store: source, summary: try await summary(of: source) + ", \(source.summary)")
+            let followed = try await FollowedBackups(set, at: at, in: environment, tell: tell)
+            return ServedStore(
+                store: followed, summary: try await followed.summary, describe: { try await followed.json })
         }
+    }
+
+    /// A store whose images are the same as long as it is served.
+    private init(unchanging catalog: any ImageCatalog) async throws {
+        let directory = try await ImageDirectory(catalog)
+        let members: [String: JSONValue] = ["images": .number(Int64(directory.images().count))]
+        self.init(
+            store: directory, summary: try await ServedStore.summary(of: directory), describe: { members })
+    }
+
+    private init(
+        store: any SourceStore, summary: String,
+        describe: @escaping @Sendable () async throws -> [String: JSONValue]
+    ) {
+        self.store = store
+        self.summary = summary
+        self.describe = describe
     }
 
     private static func summary(of catalog: any ImageCatalog) async throws -> String {

@@ -6,6 +6,18 @@ public protocol ImageCatalog: SourceStore {
     func images() async throws -> [NamedImage]
 }
 
+/// A store whose images may come from several registries, so that two of its repositories can have one name.
+public protocol RegistryScopedStore: SourceStore {
+    /// The registries that images are known to come from.
+    func registries() async throws -> Set<String>
+    /// One repository as it came from `registry`; an image of no known registry may be of any.
+    ///
+    /// - Parameter registry: nil for whichever it is. A tag that then stands for several images is a `Failure` of kind
+    ///   `.conflict`.
+    /// - Throws: a `Failure` of kind `.notFound` if the repository did not come from there.
+    func source(_ repository: RepositoryName, of registry: String?) async throws -> any ImageSource
+}
+
 /// A source that gives a manifest by whatever names it, in one request, where asking first what it is would cost another.
 public protocol NamedManifestSource: ImageSource {
     /// Whether that counts as more than a question, as where pulls are counted and limited.
@@ -147,8 +159,10 @@ public protocol RandomAccessSource: ImageSource {
 
     /// Sends a part of a blob, *unverified*: the caller has read the whole through `read` before, and `stamp` has not
     /// changed since.
+    ///
+    /// - Parameter pieceSize: the most bytes that are read, and sent, at once.
     func readUnverified(
-        _ blob: Descriptor, in range: Range<Int64>, send: (ByteBuffer) async throws -> Void
+        _ blob: Descriptor, in range: Range<Int64>, by pieceSize: Int, send: (ByteBuffer) async throws -> Void
     ) async throws
 
     /// Changes whenever the stored bytes of the blob may have changed (inode, size, time of modification).

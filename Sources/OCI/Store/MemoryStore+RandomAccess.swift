@@ -8,13 +8,15 @@ extension MemoryRepository: RandomAccessSource {
     }
 
     func readUnverified(
-        _ blob: Descriptor, in range: Range<Int64>, send: (ByteBuffer) async throws -> Void
+        _ blob: Descriptor, in range: Range<Int64>, by pieceSize: Int, send: (ByteBuffer) async throws -> Void
     ) async throws {
         guard let bytes = await store.repository(repository)?.blobs[blob.digest],
-            let slice = bytes.getSlice(
+            var rest = bytes.getSlice(
                 at: bytes.readerIndex + Int(range.lowerBound), length: Int(range.upperBound - range.lowerBound))
         else { throw OCIError(.notFound, "\(name) has no bytes \(range) of blob \(blob.digest)") }
-        try await send(slice)
+        while let piece = rest.readSlice(length: min(pieceSize, rest.readableBytes)), piece.readableBytes > 0 {
+            try await send(piece)
+        }
     }
 
     /// Bytes in memory do not change under one digest, except that a blob can go.

@@ -56,14 +56,14 @@ extension ArchiveRepository: RandomAccessSource {
     }
 
     func readUnverified(
-        _ blob: Descriptor, in range: Range<Int64>, send: (ByteBuffer) async throws -> Void
+        _ blob: Descriptor, in range: Range<Int64>, by pieceSize: Int, send: (ByteBuffer) async throws -> Void
     ) async throws {
         let place = try await archive.checkedPlace(blob)
         guard range.lowerBound >= 0, range.upperBound <= place.size else {
             throw ArchiveError.usage("bytes \(range) of blob \(blob.digest) were asked for, which has \(place.size)")
         }
         try await archive.file.forEachChunk(
-            from: place.contentOffset + range.lowerBound, count: Int64(range.count), send)
+            from: place.contentOffset + range.lowerBound, count: Int64(range.count), by: pieceSize, send)
     }
 
     func stamp(of blob: Descriptor) async throws -> String { try await archive.file.status().stamp }

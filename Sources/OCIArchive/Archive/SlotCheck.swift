@@ -49,17 +49,18 @@ extension File {
 
     /// Reads `count` bytes in order, the next chunk while `receive` is at work on one; fewer at the end of the file.
     func forEachChunk(
-        from offset: Int64, count: Int64, _ receive: (ByteBuffer) async throws -> Void
+        from offset: Int64, count: Int64, by size: Int? = nil, _ receive: (ByteBuffer) async throws -> Void
     ) async throws {
+        let size = Int64(size ?? Self.readSize)
         var position = offset
         let end = offset + count
         guard position < end else { return }
-        var chunk = try await read(at: position, count: Int(min(Int64(Self.readSize), end - position)))
+        var chunk = try await read(at: position, count: Int(min(size, end - position)))
         while chunk.readableBytes > 0 {
             position += Int64(chunk.readableBytes)
             guard position < end else { return try await receive(chunk) }
             let start = position
-            async let following = read(at: start, count: Int(min(Int64(Self.readSize), end - start)))
+            async let following = read(at: start, count: Int(min(size, end - start)))
             try await receive(chunk)
             chunk = try await following
         }

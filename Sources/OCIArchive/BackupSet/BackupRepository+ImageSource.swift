@@ -53,11 +53,11 @@ extension BackupRepository: RandomAccessSource {
     }
 
     func readUnverified(
-        _ blob: Descriptor, in range: Range<Int64>, send: (ByteBuffer) async throws -> Void
+        _ blob: Descriptor, in range: Range<Int64>, by pieceSize: Int, send: (ByteBuffer) async throws -> Void
     ) async throws {
         _ = try backup.listed(blob)
         let (file, _) = try await backup.set.folder.openBlob(blob)
-        try await closing(file) { try await backup.set.folder.send(file, in: range, send) }
+        try await closing(file) { try await backup.set.folder.send(file, in: range, by: pieceSize, send) }
     }
 
     func stamp(of blob: Descriptor) async throws -> String {

@@ -46,7 +46,8 @@ extension DockerArchiveRepository: ImageSource {
         }
         return try await body(
             Content(blob, from: archive.path, after: prefix) { send in
-                try await readUnverified(blob, in: (prefix?.count ?? 0)..<blob.size, send: send)
+                let done = prefix?.count ?? 0
+                try await readUnverified(blob, in: done..<blob.size, by: LayoutFolder.chunkSize, send: send)
             })
     }
 }
@@ -57,14 +58,14 @@ extension DockerArchiveRepository: RandomAccessSource {
     }
 
     func readUnverified(
-        _ blob: Descriptor, in range: Range<Int64>, send: (ByteBuffer) async throws -> Void
+        _ blob: Descriptor, in range: Range<Int64>, by pieceSize: Int, send: (ByteBuffer) async throws -> Void
     ) async throws {
         guard let place = archive.places[blob.digest] else { throw notFound("blob \(blob.digest)") }
         var offset = range.lowerBound
         while offset < range.upperBound {
             let chunk = try await archive.file.read(
                 at: place.contentOffset + offset,
-                count: Int(min(Int64(LayoutFolder.chunkSize), range.upperBound - offset)))
+                count: Int(min(Int64(pieceSize), range.upperBound - offset)))
             guard chunk.readableBytes > 0 else { return }
             offset += Int64(chunk.readableBytes)
             try await send(chunk)

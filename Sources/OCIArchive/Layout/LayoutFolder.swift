@@ -103,11 +103,13 @@ extension LayoutFolder {
     }
 
     /// Sends bytes of an open file as they are.
-    func send(_ file: any File, in range: Range<Int64>, _ send: (ByteBuffer) async throws -> Void) async throws {
+    func send(
+        _ file: any File, in range: Range<Int64>, by size: Int = LayoutFolder.chunkSize,
+        _ send: (ByteBuffer) async throws -> Void
+    ) async throws {
         var offset = range.lowerBound
         while offset < range.upperBound {
-            let chunk = try await file.read(
-                at: offset, count: Int(min(Int64(LayoutFolder.chunkSize), range.upperBound - offset)))
+            let chunk = try await file.read(at: offset, count: Int(min(Int64(size), range.upperBound - offset)))
             guard chunk.readableBytes > 0 else { return }
             offset += Int64(chunk.readableBytes)
             try await send(chunk)

@@ -13,7 +13,11 @@ extension LayoutRepository: ImageSource {
     }
 
     func tags() async throws -> [Tag] {
-        try await layout.catalog.current().repositories[repository]?.tags.keys.sorted() ?? []
+        let tags = try await layout.catalog.current().repositories[repository]?.tags ?? [:]
+        guard let registry else { return tags.keys.sorted() }
+        return tags.filter { _, entries in
+            entries.contains { $0.naming.registry == nil || $0.naming.registry == registry }
+        }.keys.sorted()
     }
 
     func manifest(_ descriptor: Descriptor) async throws -> Manifest {
@@ -46,10 +50,10 @@ extension LayoutRepository: RandomAccessSource {
     }
 
     func readUnverified(
-        _ blob: Descriptor, in range: Range<Int64>, send: (ByteBuffer) async throws -> Void
+        _ blob: Descriptor, in range: Range<Int64>, by pieceSize: Int, send: (ByteBuffer) async throws -> Void
     ) async throws {
         let (file, _) = try await folder.openBlob(blob)
-        try await closing(file) { try await folder.send(file, in: range, send) }
+        try await closing(file) { try await folder.send(file, in: range, by: pieceSize, send) }
     }
 
     func stamp(of blob: Descriptor) async throws -> String {

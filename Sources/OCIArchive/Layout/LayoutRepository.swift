@@ -5,10 +5,13 @@ import OCI
 struct LayoutRepository: Sendable {
     let layout: Layout
     let repository: RepositoryName
+    /// Where the images that are meant came from; nil for wherever.
+    let registry: String?
 
-    init(_ layout: Layout, _ repository: RepositoryName) {
+    init(_ layout: Layout, _ repository: RepositoryName, of registry: String? = nil) {
         self.layout = layout
         self.repository = repository
+        self.registry = registry
     }
 
     var name: String { "\(shown(layout.path, limit: 1000)) (\(repository))" }
@@ -16,12 +19,28 @@ struct LayoutRepository: Sendable {
 
     /// What the list says of a tag.
     func listed(_ tag: Tag) async throws -> Descriptor? {
-        let entries = try await layout.catalog.current().repositories[repository]?.tags[tag] ?? []
+        let tagged = try await entries(of: tag)
+        let placed = tagged.filter { $0.naming.registry != nil }
+        let entries = placed.isEmpty ? tagged : placed
         guard let first = entries.first else { return nil }
         guard entries.allSatisfy({ $0.descriptor.digest == first.descriptor.digest }) else {
-            throw layout.ambiguous(repository, tag, entries)
+            guard Set(entries.map(\.naming.registry)).count == entries.count else {
+                throw layout.ambiguous(repository, tag, entries)
+            }
+            throw ArchiveError(
+                .conflict,
+                "\(tag) stands for several images in \(name), of "
+                    + entries.compactMap(\.naming.registry).sorted().map { shown($0, limit: 300) }
+                    .joined(separator: " and "))
         }
         return first.descriptor.bare
+    }
+
+    /// The entries of a tag that may be meant.
+    func entries(of tag: Tag) async throws -> [LayoutIndex.Entry] {
+        let entries = try await layout.catalog.current().repositories[repository]?.tags[tag] ?? []
+        guard let registry else { return entries }
+        return entries.filter { $0.naming.registry == nil || $0.naming.registry == registry }
     }
 
     /// The manifest that a digest names; nil if no file of that name is here, or it is no manifest.

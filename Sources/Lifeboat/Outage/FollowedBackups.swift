@@ -1,0 +1,120 @@
+import OCI
+import OCIArchive
+
+/// A backup of a set, put on a port: one that was chosen, or the newest good one, whichever that is by and by.
+///
+/// The records' folder is looked at now and then; a record is read only when there is another one to serve. A record
+/// that cannot be read leaves what is served as it is.
+public struct FollowedBackups: RegistryScopedStore {
+    /// The least time between two looks, in milliseconds.
+    public static let pause: Int64 = 5000
+
+    private let served: Served
+
+    /// - Parameters:
+    ///   - at: which backup (`BackupSet.find`); nil for the newest good one, as long as it is served.
+    ///   - tell: is given a line when another backup is served, or one that should be cannot be.
+    public init(
+        _ set: BackupSet, at: String?, in environment: RunEnvironment,
+        tell: @escaping @Sendable (String) -> Void = { _ in }
+    ) async throws {
+        served = try await Served(set, at: at, environment, tell)
+    }
+
+    public var name: String { served.name }
+
+    public func repositories() async throws -> [RepositoryName] { try await served.directory().repositories() }
+
+    public func registries() async throws -> Set<String> { try await served.directory().registries() }
+
+    public func source(_ repository: RepositoryName) async throws -> any ImageSource {
+        try await served.directory().source(repository)
+    }
+
+    public func source(_ repository: RepositoryName, of registry: String?) async throws -> any ImageSource {
+        try await served.directory().source(repository, of: registry)
+    }
+
+    /// What is served now, on one line.
+    public var summary: String {
+        get async throws {
+            let images = try await served.directory().images().count
+            return "\(name) (\(Figures.count(images, "image"))), \(await served.source.summary)"
+        }
+    }
+
+    /// What is served now.
+    public var json: [String: JSONValue] {
+        get async throws {
+            let images = try await served.directory().images().count
+            let backup = await served.source.backup
+            return [
+                "images": .number(Int64(images)),
+                "backup": .object([
+                    "id": .string(backup.id.description), "time": .string(backup.moment.description),
+                    "state": .string(backup.header.state.rawValue),
+                ]),
+                "follows": .bool(served.follows),
+            ]
+        }
+    }
+
+    /// What is served now, and when was looked for something newer.
+    private actor Served {
+        nonisolated let name: String
+        nonisolated let follows: Bool
+        private let set: BackupSet
+        private let environment: RunEnvironment
+        private let tell: @Sendable (String) -> Void
+        private(set) var source: BackupSource
+        private var current: ImageDirectory
+        private var stamp: String?
+        private var looked: Int64
+        private var isLooking = false
+
+        init(
+            _ set: BackupSet, at: String?, _ environment: RunEnvironment, _ tell: @escaping @Sendable (String) -> Void
+        ) async throws {
+            self.set = set
+            self.tell = tell
+            self.environment = environment
+            name = set.name
+            follows = at == nil
+            stamp = try await Served.stamp(set, environment)
+            looked = environment.surroundings.now()
+            source = try await set.source(of: try await set.find(at ?? "latest"))
+            current = try await ImageDirectory(source)
+        }
+
+        func directory() async throws -> ImageDirectory {
+            let now = environment.surroundings.now()
+            guard follows, !isLooking, now - looked >= FollowedBackups.pause else { return current }
+            looked = now
+            isLooking = true
+            defer { isLooking = false }
+            do {
+                try await look()
+            } catch let error as any Failure {
+                tell("still serving \(source.summary): \(error.description)")
+            }
+            return current
+        }
+
+        private func look() async throws {
+            let now = try await Served.stamp(set, environment)
+            guard now != stamp else { return }
+            let newest = try await set.find("latest")
+            if newest.id != source.backup.id {
+                let opened = try await set.source(of: newest)
+                current = try await ImageDirectory(opened)
+                source = opened
+                tell("now serving \(source.summary)")
+            }
+            stamp = now
+        }
+
+        private static func stamp(_ set: BackupSet, _ environment: RunEnvironment) async throws -> String? {
+            try await environment.fileSystem.status(set.path + "/records", followLinks: true)?.stamp
+        }
+    }
+}

@@ -1,0 +1,18 @@
+import OCI
+
+extension Layout: RegistryScopedStore {
+    public func registries() async throws -> Set<String> {
+        Set(try await catalog.current().entries.compactMap(\.naming.registry))
+    }
+
+    public func source(_ repository: RepositoryName, of registry: String?) async throws -> any ImageSource {
+        guard let registry else { return source(repository) }
+        let known = try await catalog.current().repositories[repository]
+        let entries = (known?.tags.values.flatMap { $0 } ?? []) + (known.map { Array($0.untagged.values) } ?? [])
+        guard entries.contains(where: { $0.naming.registry == nil || $0.naming.registry == registry }) else {
+            throw ArchiveError(
+                .notFound, "\(name) has no repository \(repository) of \(shown(registry, limit: 300))")
+        }
+        return LayoutRepository(self, repository, of: registry)
+    }
+}

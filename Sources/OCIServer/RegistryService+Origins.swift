@@ -1,0 +1,54 @@
+import HTTPTypes
+import OCI
+
+extension RegistryService {
+    /// The repository that a request means, in a store that knows where its images came from.
+    ///
+    /// containerd says which registry it asked for in `?ns=` (its docs/hosts.md, "Registry Host Namespace"). Clients
+    /// that cannot write the registry before the repository, a port's colon as `_`: `/v2/quay.io/team/app/…`. A
+    /// repository that is called so comes before one that is meant so.
+    func source(_ name: RepositoryName, _ query: RegistryQuery) async throws -> any ImageSource {
+        guard let store = store as? any RegistryScopedStore else { return try await store.source(name) }
+        if let origin = query["ns"], !origin.isEmpty {
+            return try await store.source(name, of: Reference.canonical(registry: origin))
+        }
+        if let (origin, rest) = try await origin(in: name, of: store),
+            try await !store.repositories().contains(name)
+        {
+            return try await store.source(rest, of: origin)
+        }
+        return try await store.source(name, of: nil)
+    }
+
+    private func origin(
+        in name: RepositoryName, of store: any RegistryScopedStore
+    ) async throws -> (registry: String, repository: RepositoryName)? {
+        guard let slash = name.description.firstIndex(of: "/") else { return nil }
+        let first = name.description[..<slash]
+        guard first.contains(".") || first.contains("_") || first == "localhost",
+            let origin = try await store.registries().first(where: { $0.asPathPart == first })
+        else { return nil }
+        return (origin, try RepositoryName(name.description[name.description.index(after: slash)...]))
+    }
+}
+
+extension String {
+    /// A registry as the first part of a repository's path, where no colon may stand.
+    var asPathPart: String { String(map { $0 == ":" ? "_" : $0 }).lowercased() }
+}
+
+extension RegistryRoute {
+    /// What a reader asked for that is not there, for people; nil if nothing is missed by it.
+    ///
+    /// A client that pushes looks for blobs first, so only their reading counts.
+    func missing(_ query: RegistryQuery, _ method: HTTPRequest.Method) -> String? {
+        guard method == .get || method == .head else { return nil }
+        let origin = query["ns"].map { shown($0, limit: 300) + "/" } ?? ""
+        switch self {
+        case .manifest(let name, .tag(let tag)): return "\(origin)\(name):\(tag)"
+        case .manifest(let name, .digest(let digest)): return "\(origin)\(name)@\(digest)"
+        case .blob(let name, let digest) where method == .get: return "\(origin)\(name)@\(digest)"
+        default: return nil
+        }
+    }
+}
