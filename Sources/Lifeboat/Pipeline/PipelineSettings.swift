@@ -7,6 +7,8 @@ public struct PipelineSettings: Sendable {
     public var registries: [StoreDefinition: RegistrySettings] = [:]
     /// The series that an archive belongs to, by its path.
     public var series: [String: ArchiveSeries] = [:]
+    /// How archives are written and read, by the store that names them.
+    public var archives: [StoreDefinition: ArchiveSettings] = [:]
     /// The hours in which blobs may be started; nil for all.
     public var window: RunWindow?
     /// Tries in all of what fails for the moment, where a store says nothing else.

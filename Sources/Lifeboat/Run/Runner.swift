@@ -108,11 +108,8 @@ public struct Runner: Sendable {
         _ step: CopyStep, to targets: [Planner.Target], stores: OpenStores, spool: ManifestSpool,
         only: Set<String>? = nil
     ) async throws -> Plan {
-        var sources: [Planner.Source] = []
-        for source in step.sources {
-            sources.append(Planner.Source(store: try await stores.source(source.store), selection: source.selection))
-        }
-        if Set(step.sources.map(\.store)).count > 1, sources.contains(where: { $0.store is any SequentialSource }) {
+        let (sources, notes) = try await stores.sources(step.sources)
+        if Set(sources.map(\.store.name)).count > 1, sources.contains(where: { $0.store is any SequentialSource }) {
             throw LifeboatError(
                 .usage, "a compressed archive or a pipe is read once, in its order: it has to be the only source",
                 advice: "import them one after the other")
@@ -120,7 +117,9 @@ public struct Runner: Sendable {
         var planner = Planner(targets: targets, spool: spool)
         planner.written = environment.writtenTags
         planner.only = only
-        return try await planner.plan(sources)
+        var plan = try await planner.plan(sources)
+        plan.notes = notes + plan.notes
+        return plan
     }
 
     // MARK: Copy
@@ -183,6 +182,9 @@ public struct Runner: Sendable {
         report.bytesMoved = outcome.bytesMoved
         report.bytesTrusted = outcome.targets.reduce(0) { $0 + $1.bytesTrusted }
         report.notes += outcome.notes
+        for (target, outcome) in zip(targets, outcome.targets) where outcome.archive != nil {
+            report.notes += (target.store as? any PlannedTarget)?.notes ?? []
+        }
         if step.targets.count > 1 {
             report.targets =
                 zip(targets.indices, outcome.targets).map { number, outcome in
@@ -295,8 +297,9 @@ public struct Runner: Sendable {
     /// Files are verified as files, every byte of them; images of a registry by reading all that belongs to them.
     private func readAll(_ step: VerifyStep, _ report: StepReport, _ stores: OpenStores) async throws -> StepReport {
         var report = report
+        let verification = FileVerification(environment: environment, observe: observe)
         for file in step.sources.map(\.store).uniqued() {
-            let images = try await FileVerification(environment: environment, observe: observe).verify(file)
+            let images = try await verification.verify(file)
             report.images += images
             report.bytesMoved += images.reduce(0) { $0 + $1.bytesMoved }
         }

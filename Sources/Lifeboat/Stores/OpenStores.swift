@@ -24,14 +24,12 @@ actor OpenStores {
         case .registry(let host, _): return try registry(host, definition)
         case .archive(let path):
             if let known = files[definition] { return known }
-            let opened = try await openArchive(path, environment.archiveOpening)
+            let opened = try await environment.openedArchive(path)
             files[definition] = opened
             return opened
         case .layout(let path):
             if let known = files[definition] { return known }
-            let opened = try await Layout.open(
-                path, defaultRepository: environment.defaultRepository, surroundings: environment.surroundings,
-                files: environment.fileSystem)
+            let opened = try await environment.openedLayout(path)
             files[definition] = opened
             return opened
         }
@@ -44,12 +42,17 @@ actor OpenStores {
         switch definition {
         case .registry(let host, _): try registry(host, definition)
         case .archive(let path):
-            try ArchiveTarget(path: path, fileSystem: environment.fileSystem, replace: replacesFile)
+            try await environment.archiveTarget(path, replacesFile: replacesFile)
         case .layout(let path):
             try await Layout.create(
                 path, defaultRepository: environment.defaultRepository, registry: origin, gathering: true,
                 surroundings: environment.surroundings, files: environment.fileSystem)
         }
+    }
+
+    /// From now on the definition stands for this.
+    func replace(_ definition: StoreDefinition, with store: any SourceStore) {
+        files[definition] = store
     }
 
     private func registry(_ host: String, _ definition: StoreDefinition) throws -> Registry {

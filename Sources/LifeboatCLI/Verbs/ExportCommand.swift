@@ -8,6 +8,7 @@ struct ExportCommand: AsyncParsableCommand {
         discussion: """
             lifeboat export registry.example.com/team/app:1.4 --to app.tar
             lifeboat export 'registry.example.com/team/**' debian:12 --to backup.tar.zst
+            lifeboat export 'registry.example.com/team/**' --since full.tar --to delta.tar --volume-size 50GB
             """)
 
     @Argument(
@@ -22,6 +23,19 @@ struct ExportCommand: AsyncParsableCommand {
             valueName: "path"))
     var to: [String]
 
+    @Option(
+        help: ArgumentHelp(
+            "Write a delta: only what this archive lacks, or the archive whose lifeboat/contents this is.",
+            valueName: "base"))
+    var since: String?
+
+    @Option(
+        name: .customLong("volume-size"),
+        help: ArgumentHelp(
+            "Write the archive in volumes of at most this size (50GB, 4700MB, 650MiB), NAME.1-of-3.tar and so on.",
+            valueName: "size"))
+    var volumeSize: String?
+
     @Flag(help: "Replace an output file that holds something else.")
     var force = false
 
@@ -33,16 +47,40 @@ struct ExportCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
-        let environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var environment = try RunEnvironment.command(registries, repository: selection.repository)
         var targets: [CopyTarget] = []
         for path in to { targets.append(CopyTarget(store: try await target(path, in: environment))) }
+        try apply(to: targets, &environment)
+        let definitions = try await selection.sources(sources, in: &environment)
         let step = CopyStep(
-            kind: .export, sources: try await selection.sources(sources, in: environment), targets: targets,
+            kind: .export, sources: definitions, targets: targets,
             overwrite: .always, replacesFile: force)
         if dryRun { return try await printPlan(step, in: environment, output: output) }
         try await LifeboatCLI.run(
             [Step(name: "export", work: .copy(step))], name: "export", in: environment, output: output,
             answersOnStandardOutput: !to.contains("-"))
+    }
+
+    /// What is asked of the archives that are written.
+    private func apply(to targets: [CopyTarget], _ environment: inout RunEnvironment) throws {
+        guard since != nil || volumeSize != nil else { return }
+        for target in targets {
+            guard case .archive = target.store else {
+                throw LifeboatError(
+                    .usage, "--since and --volume-size go with archives, not with \(shown(target.store.description))",
+                    advice: "--to FILE.tar")
+            }
+            var settings = ArchiveSettings()
+            settings.since = since
+            do {
+                settings.volumeSize = try volumeSize.map { text throws(LifeboatError) in
+                    try ArchiveSettings.volumeSize(text)
+                }
+            } catch {
+                throw LifeboatError(.usage, "--volume-size: \(error.description)")
+            }
+            environment.settings.archives[target.store] = settings
+        }
     }
 
     private func target(_ path: String, in environment: RunEnvironment) async throws -> StoreDefinition {

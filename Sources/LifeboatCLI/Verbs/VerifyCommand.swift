@@ -40,8 +40,8 @@ struct VerifyCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let environment = try RunEnvironment.command(registries, repository: selection.repository)
-        let definitions = try await selection.sources(sources, in: environment)
+        var environment = try RunEnvironment.command(registries, repository: selection.repository)
+        let definitions = try await selection.sources(sources, in: &environment)
         guard let against else {
             return try await run([VerifyStep(sources: definitions, against: nil)], in: environment)
         }

@@ -50,6 +50,12 @@ public protocol SequentialSource: ImageCatalog {
     func forEachBlob(_ body: @escaping @Sendable (Content) async throws -> Void) async throws
 }
 
+/// A source that lists more than it holds, such as an archive that builds on another one.
+public protocol PartialSource: SourceStore {
+    /// Whether a blob that belongs to its images does not come with them: a target may have it, or `read` says who does.
+    func isElsewhere(_ blob: Digest) -> Bool
+}
+
 /// A store that must know all that comes before the first byte is written, such as an archive.
 public protocol PlannedTarget: TargetStore {
     /// Whether blobs have to be written one by one, in the order that `begin` returns, as to a pipe.
@@ -65,6 +71,12 @@ public protocol PlannedTarget: TargetStore {
     func commit() async throws -> Digest
     /// Ends the work without making anything visible; what was written may serve a later run.
     func abort() async
+    /// What whoever takes the store elsewhere should know about it, after `commit`.
+    var notes: [String] { get }
+}
+
+extension PlannedTarget {
+    public var notes: [String] { [] }
 }
 
 /// An image that will be written, with all that belongs to it.

@@ -7,7 +7,14 @@ extension ArchiveTarget: PlannedTarget {
     public func begin(
         _ images: [PlannedImage], reading manifest: @escaping @Sendable (Digest) async throws -> Manifest
     ) async throws -> [Descriptor] {
-        let plan = try await ArchivePlan(images, archive: path, reading: manifest)
+        try await begin(
+            try await ArchivePlan(images, archive: path, since: base, reading: manifest), reading: manifest)
+    }
+
+    /// Takes a plan that was made before, such as that of a volume.
+    func begin(
+        _ plan: ArchivePlan, reading manifest: @escaping @Sendable (Digest) async throws -> Manifest
+    ) async throws -> [Descriptor] {
         let ledger = SlotLedger(count: plan.map.slots.count)
         if isPipe {
             let writer = PipeWriter(plan, try await fileSystem.standardOutput())
@@ -91,19 +98,30 @@ extension ArchiveTarget: PlannedTarget {
 
     @discardableResult
     public func commit() async throws -> Digest {
+        try await seal()
+        return try await publish()
+    }
+
+    /// Completes the file beside its name.
+    func seal() async throws {
         let session = try session()
-        let id = session.plan.id
         if let missing = await session.ledger.missing() {
             throw ArchiveError(
                 .internal,
                 "\(shown(path, limit: 1000)) is not complete: \(missing.count) blobs are missing, first "
-                    + session.plan.map.contents.blobs[missing.first].digest.description)
+                    + session.plan.map.blobs[missing.first].digest.description)
         }
+        try await session.writer?.finish()
+    }
+
+    /// Gives a sealed file its name.
+    func publish() async throws -> Digest {
+        let session = try session()
+        let id = session.plan.id
         guard let writer = session.writer else {
             _ = leave()
             return id
         }
-        try await writer.finish()
         if !isPipe {
             try await checkUnchanged(session)
             try await fileSystem.rename(partialPath, to: path)
@@ -122,6 +140,12 @@ extension ArchiveTarget: PlannedTarget {
                 .conflict, "\(shown(path, limit: 1000)) has appeared or changed while the archive was written",
                 advice: "move it away and run this again, which takes up what is done")
         }
+    }
+
+    public var notes: [String] {
+        base.map {
+            ["it builds on \($0.base.description): that, or a registry that has its images, is needed to read it"]
+        } ?? []
     }
 
     public func abort() async {

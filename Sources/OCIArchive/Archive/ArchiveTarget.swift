@@ -12,6 +12,8 @@ public final class ArchiveTarget: Sendable {
     public let format: ArchiveFormat
     let fileSystem: any FileSystem
     let replaces: Bool
+    /// What a delta builds on; nil for a full archive.
+    let base: BaseContents?
     private let phase: Mutex<Phase>
 
     enum Phase {
@@ -33,14 +35,16 @@ public final class ArchiveTarget: Sendable {
     /// - Parameters:
     ///   - format: nil to go by the suffix of `path`.
     ///   - replace: whether a file at `path` that holds something else may be replaced.
+    ///   - base: what the archive is to build on: it then holds only what that lacks.
     /// - Throws: `ArchiveError` `.usage` for a suffix that is no archive's.
     public init(
         path: String, format: ArchiveFormat? = nil, fileSystem: any FileSystem = LocalFileSystem(),
-        replace: Bool = false
+        replace: Bool = false, since base: BaseContents? = nil
     ) throws {
         self.path = path
         self.fileSystem = fileSystem
         replaces = replace
+        self.base = base
         phase = Mutex(.new)
         guard let format = format ?? (path == "-" ? .plain : ArchiveFormat(suffixOf: path)) else {
             throw ArchiveError.usage(

@@ -15,6 +15,7 @@ extension ArchiveTargetRepository: ImageTarget {
 
     func contains(_ blob: Descriptor) async throws -> Bool {
         let session = try archive.session()
+        if session.plan.inBase.contains(blob.digest) { return true }
         let number = try slot(of: blob, in: session)
         guard let writer = session.writer, await session.ledger.claim(number) else { return true }
         do {
@@ -44,12 +45,14 @@ extension ArchiveTargetRepository: ImageTarget {
     }
 
     func push(_ manifest: Manifest, tags: [Tag]) throws {
-        _ = try slot(of: manifest.descriptor, in: try archive.session())
+        let session = try archive.session()
+        if session.plan.inBase.contains(manifest.descriptor.digest) { return }
+        _ = try slot(of: manifest.descriptor, in: session)
     }
 
     private func slot(of blob: Descriptor, in session: ArchiveTarget.Session) throws -> Int {
         let map = session.plan.map
-        guard let number = map.slotNumbers[blob.digest], map.contents.blobs[number].size == blob.size else {
+        guard let number = map.slotNumbers[blob.digest], map.blobs[number].size == blob.size else {
             throw ArchiveError(.internal, "\(blob.digest) with \(blob.size) bytes is not in the plan of \(name)")
         }
         return number

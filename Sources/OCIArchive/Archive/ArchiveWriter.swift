@@ -65,7 +65,7 @@ extension ArchiveMap {
         to file: any File, base: Int64 = 0, reading manifest: @Sendable (Digest) async throws -> Manifest
     ) async throws {
         var run = WriteRun(at: frontSize - base)
-        for (number, blob) in contents.blobs.enumerated() where blob.role == .manifest {
+        for (number, blob) in blobs.enumerated() where blob.role == .manifest {
             try await run.append(header(number), to: file)
             try await run.append(checked(manifest(blob.digest), blob), to: file)
             run.append(zeros: Tar.padding(blob.size))
@@ -81,9 +81,9 @@ extension ArchiveMap {
     }
 
     /// Manifests come first: this many slots.
-    var manifestCount: Int { contents.blobs.firstIndex { $0.role != .manifest } ?? contents.blobs.count }
+    var manifestCount: Int { blobs.firstIndex { $0.role != .manifest } ?? blobs.count }
     /// Manifests and configs.
-    var headCount: Int { contents.blobs.firstIndex { $0.role == .layer } ?? contents.blobs.count }
+    var headCount: Int { blobs.firstIndex { $0.role == .layer } ?? blobs.count }
     /// Where the layers begin, or the seal.
     var headEnd: Int64 { headCount < slots.count ? slots[headCount].headerOffset : seal.headerOffset }
 }

@@ -1,0 +1,69 @@
+import OCI
+import OCIArchive
+
+/// How a definition or a command wants one archive to be written or read; what is nil is as it is for all.
+public struct ArchiveSettings: Sendable, Hashable {
+    /// The most bytes of a file, where it is written in volumes.
+    public var volumeSize: Int64?
+    /// The archive, or its contents, that it is to build on where it is written.
+    public var since: String?
+    /// What a delta builds on, where it is read.
+    public var bases: [StoreDefinition] = []
+
+    public init() {}
+
+    /// Reads `50GB`, `4700MB`, `650MiB`, or bytes without a unit.
+    ///
+    /// - Throws: `LifeboatError` `.policy` for anything else.
+    public static func volumeSize(_ text: String) throws(LifeboatError) -> Int64 { try Quantity.size(text) }
+}
+
+extension RunEnvironment {
+    /// What the archive of a store is to be like.
+    func archiveSettings(_ definition: StoreDefinition) -> ArchiveSettings {
+        settings.archives[definition] ?? ArchiveSettings()
+    }
+
+    /// The archive at `path`, together with what it builds on if that was given.
+    func openedArchive(_ path: String) async throws -> any ImageCatalog {
+        let opened = try await openArchive(path, archiveOpening)
+        let bases = archiveSettings(.archive(path: path)).bases
+        if bases.isEmpty { return opened }
+        guard let delta = opened as? any LinkedArchive, delta.lineage.base != nil else {
+            throw LifeboatError(
+                .usage, "\(opened.name) builds on nothing, so there is no use for --base (base:) with it",
+                advice: "leave --base out")
+        }
+        var catalogs: [any ImageCatalog] = []
+        for base in bases { catalogs.append(try await openedBase(base, of: opened)) }
+        return try await delta.building(on: catalogs)
+    }
+
+    private func openedBase(_ base: StoreDefinition, of delta: any ImageCatalog) async throws -> any ImageCatalog {
+        switch base {
+        case .archive(let path): return try await openArchive(path, archiveOpening)
+        case .layout(let path): return try await openedLayout(path)
+        default:
+            throw LifeboatError(
+                .usage, "\(base.description) cannot be what \(delta.name) builds on",
+                advice: "an archive or a layout folder; a registry that has its images needs no --base")
+        }
+    }
+
+    func openedLayout(_ path: String) async throws -> Layout {
+        try await Layout.open(
+            path, defaultRepository: defaultRepository, surroundings: surroundings, files: fileSystem)
+    }
+
+    /// The archive that will be written to `path`: whole or in volumes, full or a delta.
+    func archiveTarget(_ path: String, replacesFile: Bool) async throws -> any PlannedTarget {
+        let settings = archiveSettings(.archive(path: path))
+        var base: BaseContents?
+        if let since = settings.since { base = try await BaseContents.read(since, archiveOpening) }
+        guard let volumeSize = settings.volumeSize else {
+            return try ArchiveTarget(path: path, fileSystem: fileSystem, replace: replacesFile, since: base)
+        }
+        return try VolumesTarget(
+            path: path, volumeSize: volumeSize, fileSystem: fileSystem, replace: replacesFile, since: base)
+    }
+}
