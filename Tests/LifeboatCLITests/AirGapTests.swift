@@ -52,7 +52,9 @@ import Testing
                     #expect(refused.output.contains("try: import first.tar first"), "\(refused.output)")
                     let list = try await Lifeboat.run("list", "second.tar", in: folder)
                     #expect(list.status == 0)
-                    #expect(list.output.contains("11 images not complete: second.tar builds on first.tar"), "\(list.output)")
+                    #expect(
+                        list.output.contains("11 images not complete: second.tar builds on first.tar"), "\(list.output)"
+                    )
 
                     // Sent again, the lost one and then the other: nothing but what they hold is moved.
                     try move("lost.bin", to: "first.tar", in: folder)
@@ -80,7 +82,9 @@ import Testing
         }
     }
 
-    @Test func `compressed volumes and deltas are imported in one pass, with or without what they build on`() async throws {
+    @Test func `compressed volumes and deltas are imported in one pass, with or without what they build on`()
+        async throws
+    {
         let (near, far) = (try await seededStore(), MemoryStore(name: "far"))
         try await withTemporaryFolder { folder in
             try await TestRegistry.run(over: near) { source in

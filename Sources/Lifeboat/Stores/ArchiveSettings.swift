@@ -5,8 +5,8 @@ import OCIArchive
 public struct ArchiveSettings: Sendable, Hashable {
     /// The most bytes of a file, where it is written in volumes.
     public var volumeSize: Int64?
-    /// The archive, or its contents, that it is to build on where it is written.
-    public var since: String?
+    /// What it is to build on where it is written: an archive, the contents of one in a file, or a backup.
+    public var since: StoreDefinition?
     /// What a delta builds on, where it is read.
     public var bases: [StoreDefinition] = []
 
@@ -43,11 +43,26 @@ extension RunEnvironment {
         switch base {
         case .archive(let path): return try await openArchive(path, archiveOpening)
         case .layout(let path): return try await openedLayout(path)
-        default:
+        case .backups(let path, let at): return try await openedBackup(path, at)
+        case .registry:
             throw LifeboatError(
                 .usage, "\(base.description) cannot be what \(delta.name) builds on",
                 advice: "an archive or a layout folder; a registry that has its images needs no --base")
         }
+    }
+
+    func openedBackup(_ path: String, _ at: String?) async throws -> BackupSource {
+        let set = try await BackupSet.open(path, surroundings: surroundings, files: fileSystem)
+        return try await set.source(of: try await set.find(at ?? "latest"))
+    }
+
+    private func base(_ path: String, _ at: String?) async throws -> BaseContents {
+        let set = try await BackupSet.open(path, surroundings: surroundings, files: fileSystem)
+        let backup = try await set.find(at ?? "latest")
+        let record = try await set.record(backup)
+        return BaseContents(
+            ArchiveBase(id: backup.id, name: ArchiveBase.backupPrefix + backup.name, time: backup.header.ended),
+            images: record.images, blobs: record.blobs.map(\.digest))
     }
 
     func openedLayout(_ path: String) async throws -> Layout {
@@ -58,8 +73,16 @@ extension RunEnvironment {
     /// The archive that will be written to `path`: whole or in volumes, full or a delta.
     func archiveTarget(_ path: String, replacesFile: Bool) async throws -> any PlannedTarget {
         let settings = archiveSettings(.archive(path: path))
-        var base: BaseContents?
-        if let since = settings.since { base = try await BaseContents.read(since, archiveOpening) }
+        let base: BaseContents? =
+            switch settings.since {
+            case .archive(let path): try await BaseContents.read(path, archiveOpening)
+            case .backups(let path, let at): try await base(path, at)
+            case nil: nil
+            case let other?:
+                throw LifeboatError(
+                    .usage, "\(other.description) cannot be what a delta builds on, since it has no id",
+                    advice: "an archive, the lifeboat/contents of one, or a backup")
+            }
         guard let volumeSize = settings.volumeSize else {
             return try ArchiveTarget(path: path, fileSystem: fileSystem, replace: replacesFile, since: base)
         }

@@ -66,6 +66,7 @@ extension ImageCatalog {
         case let archive as ArchiveSource: archive.id
         case let archive as SequentialArchive: archive.id
         case let archive as any LinkedArchive: archive.id
+        case let source as BackupSource: source.backup.id
         default: nil
         }
     }

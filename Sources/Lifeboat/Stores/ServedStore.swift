@@ -38,6 +38,14 @@ public struct ServedStore: Sendable {
                 path, defaultRepository: environment.defaultRepository, surroundings: environment.surroundings,
                 files: files)
             return ServedStore(store: layout, summary: try await summary(of: layout) + ", writable,")
+        case .backups(let path, let at):
+            guard !writable else {
+                throw LifeboatError(
+                    .usage, "a backup is never changed: \(shown(path, limit: 1000)) cannot be served writable",
+                    advice: "export it to a folder (--to DIR/), and serve that")
+            }
+            let source = try await environment.openedBackup(path, at)
+            return ServedStore(store: source, summary: try await summary(of: source) + ", \(source.summary)")
         }
     }
 

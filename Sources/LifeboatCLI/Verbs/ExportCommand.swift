@@ -1,6 +1,7 @@
 import ArgumentParser
 import Lifeboat
 import OCI
+import OCIArchive
 
 struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,7 +26,7 @@ struct ExportCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Write a delta: only what this archive lacks, or the archive whose lifeboat/contents this is.",
+            "Write a delta: only what this lacks: an archive, the lifeboat/contents of one, a backup set, or a backup (latest, an id) of the set that is exported.",
             valueName: "base"))
     var since: String?
 
@@ -50,8 +51,8 @@ struct ExportCommand: AsyncParsableCommand {
         var environment = try RunEnvironment.command(registries, repository: selection.repository)
         var targets: [CopyTarget] = []
         for path in to { targets.append(CopyTarget(store: try await target(path, in: environment))) }
-        try apply(to: targets, &environment)
         let definitions = try await selection.sources(sources, in: &environment)
+        try await apply(to: targets, definitions, &environment)
         let step = CopyStep(
             kind: .export, sources: definitions, targets: targets,
             overwrite: .always, replacesFile: force)
@@ -62,8 +63,12 @@ struct ExportCommand: AsyncParsableCommand {
     }
 
     /// What is asked of the archives that are written.
-    private func apply(to targets: [CopyTarget], _ environment: inout RunEnvironment) throws {
+    private func apply(
+        to targets: [CopyTarget], _ sources: [SourceDefinition], _ environment: inout RunEnvironment
+    ) async throws {
         guard since != nil || volumeSize != nil else { return }
+        var base: StoreDefinition?
+        if let since { base = try await self.base(since, sources, in: environment) }
         for target in targets {
             guard case .archive = target.store else {
                 throw LifeboatError(
@@ -71,7 +76,7 @@ struct ExportCommand: AsyncParsableCommand {
                     advice: "--to FILE.tar")
             }
             var settings = ArchiveSettings()
-            settings.since = since
+            settings.since = base
             do {
                 settings.volumeSize = try volumeSize.map { text throws(LifeboatError) in
                     try ArchiveSettings.volumeSize(text)
@@ -81,6 +86,20 @@ struct ExportCommand: AsyncParsableCommand {
             }
             environment.settings.archives[target.store] = settings
         }
+    }
+
+    /// A file, or a backup of the set that the images come from.
+    private func base(
+        _ text: String, _ sources: [SourceDefinition], in environment: RunEnvironment
+    ) async throws -> StoreDefinition {
+        let isFile = try await archiveExists(text, environment.fileSystem)
+        if !isFile, !StoreDefinition.archiveSuffixes.contains(where: text.hasSuffix) {
+            for case .backups(let path, _) in sources.map(\.store) { return .backups(path: path, at: text) }
+        }
+        if isFile, case .backups(let path, let at)? = try await StoreDefinition.path(text, in: environment.fileSystem) {
+            return .backups(path: path, at: at)
+        }
+        return .archive(path: text)
     }
 
     private func target(_ path: String, in environment: RunEnvironment) async throws -> StoreDefinition {

@@ -30,6 +30,17 @@ public struct ArchiveBase: Sendable, Hashable {
         self.time = time
     }
 
+    /// What to do where it is lacking.
+    var advice: String {
+        guard !name.hasPrefix(ArchiveBase.backupPrefix) else {
+            return "restore that backup first, or give the set that has it: --base SET/"
+        }
+        return "import \(shown(name, limit: 200)) first, or give it too: --base \(shown(name, limit: 200))"
+    }
+
+    /// How the names of backups begin, which are no files.
+    public static let backupPrefix = "backup "
+
     /// The name, the id, and when it was written.
     public var description: String {
         "\(shown(name, limit: 200)) (\(id)" + (time.map { ", of \(Moment($0))" } ?? "") + ")"

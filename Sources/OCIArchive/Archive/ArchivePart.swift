@@ -144,17 +144,17 @@ public struct ArchiveParts: Sendable {
 
     private func absenceOfBase() -> ArchiveError {
         let base = contents.lineage.base?.description ?? "another archive"
-        let name = contents.lineage.base.map { shown($0.name, limit: 200) } ?? "it"
+        let advice = contents.lineage.base?.advice
         if bases.isEmpty {
             return ArchiveError(
                 .notFound, "\(path) builds on \(base), which was not given, and the image needs it",
-                advice: "import \(name) first, or give it too: --base \(name)")
+                advice: advice)
         }
         return ArchiveError(
             .notFound,
             "\(path) builds on \(base), and the image needs something of it that \(bases.joined(separator: ", ")) "
                 + (bases.count == 1 ? "does not have" : "do not have"),
-            advice: "import \(name) first, or give it too: --base \(name)")
+            advice: advice)
     }
 
     private func absence(ofVolume number: Int) -> ArchiveError {

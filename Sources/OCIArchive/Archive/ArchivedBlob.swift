@@ -19,7 +19,7 @@ public struct ArchivedBlob: Hashable, Sendable {
     /// The volume that holds it; nil where the archive is not divided, or builds on what has it.
     public internal(set) var volume: Int?
 
-    init(digest: Digest, size: Int64, role: Role, mediaType: MediaType? = nil, subject: Digest? = nil) {
+    public init(digest: Digest, size: Int64, role: Role, mediaType: MediaType? = nil, subject: Digest? = nil) {
         self.digest = digest
         self.size = size
         self.role = role
@@ -29,7 +29,7 @@ public struct ArchivedBlob: Hashable, Sendable {
 
     var name: String { "blobs/\(digest.algorithm.rawValue)/\(digest.hex)" }
 
-    var descriptor: Descriptor {
+    public var descriptor: Descriptor {
         Descriptor(mediaType: mediaType ?? .octetStream, digest: digest, size: size)
     }
 }
