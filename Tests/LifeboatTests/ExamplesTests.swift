@@ -146,6 +146,36 @@ import Testing
         }
     }
 
+    @Test func `what has changed crosses the air gap in volumes`() async throws {
+        try await withTemporaryFolder { folder in
+            try await withRegistries { old, new, stores in
+                let (first, second) = (folder + "/handout-1.tar", folder + "/handout-2.tar")
+                #expect(
+                    try await run("air-gap-export.yaml", ["REGISTRY": old, "ARCHIVE": first], in: folder).exitCode == 0)
+                #expect(
+                    try await run("air-gap-import.yaml", ["REGISTRY": new, "ARCHIVE": first], in: folder).exitCode == 0)
+                for number in 0..<3 as Range<UInt64> {
+                    try await SeededImages.push(
+                        to: try await stores.old.target(RepositoryName("base/os")), seed: 500 + number,
+                        layerSizes: [30_000], tags: [Tag("new\(number)")])
+                }
+                let packed = try await run(
+                    "air-gap-delta.yaml", ["REGISTRY": old, "BASE": first, "ARCHIVE": second, "SIZE": "60kB"],
+                    in: folder)
+                #expect(packed.exitCode == 0, "\(packed.json.indented)")
+                let volumes = try FileManager.default.contentsOfDirectory(atPath: folder).filter {
+                    $0.hasPrefix("handout-2")
+                }
+                #expect(volumes.count > 1 && volumes.allSatisfy { $0.contains("-of-\(volumes.count)") }, "\(volumes)")
+                let unpacked = try await run("air-gap-import.yaml", ["REGISTRY": new, "ARCHIVE": second], in: folder)
+                #expect(unpacked.exitCode == 0, "\(unpacked.json.indented)")
+                #expect(unpacked.steps[1].count(.done) == 3)
+                let arrived = try await stores.new.source(RepositoryName("handout/base/os")).tags()
+                #expect(arrived.contains(Tag("new2")))
+            }
+        }
+    }
+
     @Test func `one image is promoted, and a released version never changes`() async throws {
         try await withTemporaryFolder { folder in
             try await withRegistries { old, new, stores in

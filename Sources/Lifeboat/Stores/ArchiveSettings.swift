@@ -43,7 +43,10 @@ extension RunEnvironment {
         switch base {
         case .archive(let path): return try await openArchive(path, archiveOpening)
         case .layout(let path): return try await openedLayout(path)
-        case .backups(let path, let at): return try await openedBackup(path, at)
+        case .backups(let path, let at):
+            // A definition says only that it is a folder.
+            guard try await BackupSet.isSet(path, in: fileSystem) else { return try await openedLayout(path) }
+            return try await openedBackup(path, at)
         case .registry:
             throw LifeboatError(
                 .usage, "\(base.description) cannot be what \(delta.name) builds on",

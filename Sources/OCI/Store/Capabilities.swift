@@ -167,6 +167,14 @@ public protocol DeletingTarget: ImageTarget {
     func deleteBlob(_ digest: Digest) async throws -> Bool
 }
 
+/// A target that keeps the beginning of a blob whose write was cut off.
+public protocol ResumableTarget: ImageTarget {
+    /// The first bytes of a blob that are there, hashed: `write` takes content that goes on behind them.
+    ///
+    /// They may be the wrong ones: the digest of the whole decides, and after that has failed they are gone.
+    func begun(_ blob: Descriptor) async throws -> Prefix?
+}
+
 /// A target that gathers changes and writes them together, such as the index of a layout folder.
 public protocol BatchedTarget: TargetStore {
     /// Makes everything pushed so far durable and visible.

@@ -30,6 +30,8 @@ public final class ArchiveTarget: Sendable {
         let writer: (any ArchiveWriter)?
         /// What stood at the final name at the beginning.
         let found: FileStatus?
+        /// What interrupted runs of something else have left.
+        var remains: PartialRemains?
     }
 
     /// - Parameters:
@@ -73,6 +75,8 @@ public final class ArchiveTarget: Sendable {
 
     var isPipe: Bool { path == "-" }
     var partialPath: String { path + ".partial" }
+    /// The partial of something else, of which blobs are used.
+    var oldPath: String { partialPath + ".old" }
 
     func session() throws -> Session {
         try phase.withLock { phase throws(ArchiveError) in

@@ -52,7 +52,9 @@ public struct BaseContents: Sendable {
             (contents, id) = (front.map.contents, front.map.id)
         }
         let base = ArchiveBase(
-            id: contents.lineage.volume?.whole ?? id, name: lastComponent(of: path),
+            id: contents.lineage.volume?.whole ?? id,
+            // Volumes are found by the name that they have together.
+            name: lastComponent(of: contents.lineage.volume == nil ? path : VolumeName(parsing: path)?.archive ?? path),
             time: status.modified / 1_000_000_000)
         return BaseContents(base, images: contents.images, blobs: contents.blobs.map(\.digest))
     }

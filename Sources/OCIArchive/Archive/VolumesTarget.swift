@@ -148,7 +148,7 @@ extension VolumesTarget: PlannedTarget {
 }
 
 /// One repository of an archive that is being written in volumes.
-private struct VolumesRepository: ImageTarget {
+private struct VolumesRepository: ResumableTarget {
     let archive: VolumesTarget
     let repository: RepositoryName
 
@@ -159,6 +159,11 @@ private struct VolumesRepository: ImageTarget {
     func contains(_ blob: Descriptor) async throws -> Bool {
         guard let volume = try archive.volume(of: blob.digest) else { return true }
         return try await volume.target(repository).contains(blob)
+    }
+
+    func begun(_ blob: Descriptor) async throws -> Prefix? {
+        guard let volume = try archive.volume(of: blob.digest) else { return nil }
+        return try await (volume.target(repository) as? any ResumableTarget)?.begun(blob)
     }
 
     func write(_ content: Content) async throws {
