@@ -150,10 +150,10 @@ import Testing
         try await withTemporaryFolder { folder in
             try await withRegistries { old, new, stores in
                 let (first, second) = (folder + "/handout-1.tar", folder + "/handout-2.tar")
-                #expect(
-                    try await run("air-gap-export.yaml", ["REGISTRY": old, "ARCHIVE": first], in: folder).exitCode == 0)
-                #expect(
-                    try await run("air-gap-import.yaml", ["REGISTRY": new, "ARCHIVE": first], in: folder).exitCode == 0)
+                let full = try await run("air-gap-export.yaml", ["REGISTRY": old, "ARCHIVE": first], in: folder)
+                #expect(full.exitCode == 0, "\(full.json.indented)")
+                let there = try await run("air-gap-import.yaml", ["REGISTRY": new, "ARCHIVE": first], in: folder)
+                #expect(there.exitCode == 0, "\(there.json.indented)")
                 for number in 0..<3 as Range<UInt64> {
                     try await SeededImages.push(
                         to: try await stores.old.target(RepositoryName("base/os")), seed: 500 + number,
@@ -171,7 +171,7 @@ import Testing
                 #expect(unpacked.exitCode == 0, "\(unpacked.json.indented)")
                 #expect(unpacked.steps[1].count(.done) == 3)
                 let arrived = try await stores.new.source(RepositoryName("handout/base/os")).tags()
-                #expect(arrived.contains(Tag("new2")))
+                #expect(arrived.map(\.description).contains("new2"))
             }
         }
     }

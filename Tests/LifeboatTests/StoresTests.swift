@@ -56,8 +56,10 @@ import Testing
         #expect(settings.volumeSize == 1_500_000_000)
         #expect(settings.since == .archive(path: "folder/base.tar"))
         #expect(settings.bases == [.archive(path: "folder/one.tar"), .backups(path: "folder/set", at: nil)])
-        #expect(try parse(definition("{archive: a.tar}")).settings.archives.isEmpty)
-        #expect(try ArchiveSettings.volumeSize("650MiB") == 681_574_400)
+        let plain = try parse(definition("{archive: a.tar}"))
+        #expect(plain.settings.archives.isEmpty)
+        let size = try ArchiveSettings.volumeSize("650MiB")
+        #expect(size == 681_574_400)
         for (text, reason) in [
             ("{archive: a.tar, volumeSize: large}", "'large' is not a size"),
             ("{archive: a.tar, volumeSize: 0GB}", "'0GB' is not a size"),
