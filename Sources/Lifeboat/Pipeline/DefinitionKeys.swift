@@ -1,12 +1,21 @@
 /// The keys of a definition, place by place. The JSON Schema in `pipelines/` has the same ones, which a test holds.
 enum DefinitionKeys {
     static let definition = ["version", "name", "inputs", "state", "window", "retries", "stores", "images", "steps"]
-    static let store = registry + archive + ["layout"]
+    static let store = registry + archive + layout
     static let archive = ["archive", "keep", "volumeSize", "since", "base"]
     static let registry = ["registry", "credentials", "plainHTTP", "tls", "limits", "timeouts", "retries"]
+    static let layout = ["layout"]
+    static let input = ["description", "default"]
+    static let window = ["from", "to", "timezone"]
+    static let tls = ["ca", "verify"]
+    static let limits = ["connections", "requests", "bandwidth"]
+    static let timeouts = ["connect", "answer", "idle"]
+    static let credentials = ["username", "password", "passwordFile", "command"]
+    static let renaming = ["from", "into"]
+    static let retagging = renaming + ["digest", "tag"]
     static let rule = ["repositories", "except", "tags", "digests", "platforms", "referrers", "list", "kubernetes"]
     static let tags = ["include", "except", "semver", "newest", "by"]
-    static let referrers = ["types"]
+    static let referrers = ["types", "rescan"]
     static let step = ["name", "export", "import", "verify"]
     static let copy = ["from", "to", "images", "prefix", "rename", "retag", "overwrite", "onError", "force"]
     static let verify = ["store", "against", "deep", "images", "prefix", "rename", "retag", "onError"]

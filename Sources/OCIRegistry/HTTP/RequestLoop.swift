@@ -38,6 +38,7 @@ struct RequestLoop: Sendable {
     func pause(after error: RegistryError, attempt: Int) async throws {
         let most = error.isSilence ? min(options.retry.attempts, RequestLoop.silentAttempts) : options.retry.attempts
         guard attempt < most else { throw error.final(after: attempt) }
+        RetryCount.current?.add()
         let delay = options.retry.delay(after: attempt, random: surroundings.random())
         if let wait = error.retryAfter {
             guard wait <= options.retry.longestRetryAfter else {
