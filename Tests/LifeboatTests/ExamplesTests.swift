@@ -49,7 +49,7 @@ import Testing
         #expect(pipeline.name + ".yaml" == name)
         var environment = RunEnvironment.test(in: folder)
         environment.writtenTags = written
-        let report = await Runner(environment).run(pipeline.steps, name: pipeline.name)
+        let report = await Runner(environment.with(pipeline.settings)).run(pipeline.steps, name: pipeline.name)
         let document = try JSONValue(parsing: Array(report.json.indented.utf8), in: "report")
         #expect(try SchemaValidator("report.schema.json").faults(document) == [])
         return report
@@ -160,7 +160,7 @@ import Testing
                         layerSizes: [30_000], tags: [Tag("new\(number)")])
                 }
                 let packed = try await run(
-                    "air-gap-delta.yaml", ["REGISTRY": old, "BASE": first, "ARCHIVE": second, "SIZE": "60kB"],
+                    "air-gap-delta.yaml", ["REGISTRY": old, "BASE": first, "ARCHIVE": second, "SIZE": "70kB"],
                     in: folder)
                 #expect(packed.exitCode == 0, "\(packed.json.indented)")
                 let volumes = try FileManager.default.contentsOfDirectory(atPath: folder).filter {

@@ -63,6 +63,8 @@ public struct ArchiveParts: Sendable {
     private(set) var bases: [String] = []
     private var numbers: Set<Int> = []
     private let listed: [Digest: Int]
+    /// Where each image stands in the contents; of deltas and volumes only.
+    private let imageNumbers: [NamedImage: Int]
 
     /// - Parameter called: the name of the file, where it is not what it should be.
     init(_ first: ArchivePart, path: String, called name: String? = nil) {
@@ -73,6 +75,11 @@ public struct ArchiveParts: Sendable {
         listed.reserveCapacity(contents.blobs.count)
         for (number, blob) in contents.blobs.enumerated() { listed[blob.digest] = number }
         self.listed = listed
+        imageNumbers =
+            contents.needs.isEmpty
+            ? [:]
+            : Dictionary(
+                zip(contents.images, contents.images.indices), uniquingKeysWith: { first, _ in first })
         add(first, as: contents.lineage.volume?.number ?? 1, called: name)
     }
 
@@ -124,7 +131,7 @@ public struct ArchiveParts: Sendable {
 
     /// Why an image cannot be had as a whole; nil if nothing is known to be lacking.
     func lack(of image: NamedImage) -> ArchiveError? {
-        guard !contents.needs.isEmpty, let number = contents.images.firstIndex(of: image.bare) else { return nil }
+        guard let number = imageNumbers[image.bare] else { return nil }
         let needs = contents.needs[number]
         if let volume = needs.volumes.first(where: { absent[$0] != nil }) { return absence(ofVolume: volume) }
         return needs.base && bases.isEmpty ? absenceOfBase() : nil

@@ -12,8 +12,11 @@ extension ArchiveTarget: PlannedTarget {
     }
 
     /// Takes a plan that was made before, such as that of a volume.
+    ///
+    /// - Parameter others: what interrupted runs have left under other names.
     func begin(
-        _ plan: ArchivePlan, reading manifest: @escaping @Sendable (Digest) async throws -> Manifest
+        _ plan: ArchivePlan, others: [PartialRemains] = [],
+        reading manifest: @escaping @Sendable (Digest) async throws -> Manifest
     ) async throws -> [Descriptor] {
         let ledger = SlotLedger(count: plan.map.slots.count)
         if isPipe {
@@ -32,7 +35,8 @@ extension ArchiveTarget: PlannedTarget {
         let (writer, remains) = try await open(plan, partial)
         do {
             try await start(
-                Session(plan: plan, ledger: ledger, writer: writer, found: found, remains: remains), manifest)
+                Session(plan: plan, ledger: ledger, writer: writer, found: found, remains: remains, others: others),
+                manifest)
         } catch {
             await afterFailure {
                 try await remains?.close()

@@ -32,6 +32,8 @@ public final class ArchiveTarget: Sendable {
         let found: FileStatus?
         /// What interrupted runs of something else have left.
         var remains: PartialRemains?
+        /// The same of other files, which somebody else looks after.
+        var others: [PartialRemains] = []
     }
 
     /// - Parameters:

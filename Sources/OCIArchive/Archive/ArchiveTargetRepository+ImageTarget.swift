@@ -20,7 +20,7 @@ extension ArchiveTargetRepository: ResumableTarget {
         guard let writer = session.writer, await session.ledger.claim(number) else { return true }
         do {
             var isThere = try await writer.holds(number)
-            if !isThere, let remains = session.remains {
+            for remains in (session.remains.map { [$0] } ?? []) + session.others where !isThere {
                 isThere = try await remains.copy(session.plan.map.blobs[number], to: number, of: writer)
             }
             await session.ledger.release(number, complete: isThere)

@@ -41,6 +41,16 @@ public struct VolumeSearch: Sendable {
         try await names(beside: archive).filter { VolumeName(parsing: $0)?.archive == archive }
     }
 
+    /// What interrupted runs have left of volumes of the archive of this name.
+    func partials(of archive: String) async throws -> [String] {
+        try await names(beside: archive).filter { name in
+            [".partial", ".partial.old"].contains { ending in
+                name.hasSuffix(ending)
+                    && VolumeName(parsing: String(name.dropLast(ending.count)))?.archive == archive
+            }
+        }
+    }
+
     /// The name of the archive whose volume a file is by its name; nil if it is none.
     public static func archive(ofVolume path: String) -> String? { VolumeName(parsing: path)?.archive }
 

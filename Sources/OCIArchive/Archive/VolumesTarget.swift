@@ -20,6 +20,8 @@ public final class VolumesTarget: Sendable {
         var inBase: Set<Digest> = []
         /// Volumes of another number of them, which go when these have their names.
         var outdated: [String] = []
+        /// What an interrupted run that would have had another number of volumes has left: it goes then too.
+        var remains: [VolumeRemains] = []
     }
 
     /// - Parameters:
@@ -73,12 +75,14 @@ extension VolumesTarget: PlannedTarget {
         let draft = try await ArchiveDraft(images, since: base, reading: manifest)
         let plans = try ArchiveDivision(draft: draft, volumeSize: volumeSize, format: format, archive: name).plans()
         let outdated = try await checkNames(count: plans.count)
+        let remains = try await VolumeRemains.find(beside: path, unlike: plans.count, fileSystem)
+        state.withLock { $0.remains = remains }
         var order: [Descriptor] = []
         for (number, plan) in zip(1..., plans) {
             let file = VolumeName(of: path, number: number, count: plans.count).path
             let volume = try ArchiveTarget(path: file, format: format, fileSystem: fileSystem, replace: replaces)
             do {
-                order += try await volume.begin(plan, reading: manifest)
+                order += try await volume.begin(plan, others: remains.compactMap(\.blobs), reading: manifest)
             } catch {
                 await abort()
                 throw error
@@ -123,11 +127,20 @@ extension VolumesTarget: PlannedTarget {
         for volume in volumes { try await volume.seal() }
         for volume in volumes { _ = try await volume.publish() }
         for path in outdated { try await fileSystem.remove(path) }
+        for remains in state.withLock({ $0.remains }) {
+            try await fileSystem.remove(remains.path)
+            try await remains.file.close()
+        }
         return whole
     }
 
     public func abort() async {
-        for volume in state.withLock({ $0.volumes }) { await volume.abort() }
+        let (volumes, remains) = state.withLock { state in
+            defer { state.remains = [] }
+            return (state.volumes, state.remains)
+        }
+        for volume in volumes { await volume.abort() }
+        for remains in remains { await afterFailure { try await remains.file.close() } }
     }
 
     public var notes: [String] {
@@ -172,5 +185,34 @@ private struct VolumesRepository: ResumableTarget {
 
     func push(_ manifest: Manifest, tags: [Tag]) async throws {
         try await archive.volume(of: manifest.descriptor.digest)?.target(repository).push(manifest, tags: tags)
+    }
+}
+
+/// A partial volume that nobody is at work on, of another number of volumes than there will be.
+private struct VolumeRemains: Sendable {
+    let path: String
+    /// Locked as long as it is open.
+    let file: any File
+    /// What can be taken from it; nil if nothing can.
+    let blobs: PartialRemains?
+
+    static func find(
+        beside archive: String, unlike count: Int, _ fileSystem: any FileSystem
+    ) async throws -> [VolumeRemains] {
+        var found: [VolumeRemains] = []
+        for path in try await VolumeSearch(fileSystem).partials(of: archive) {
+            let volume = [".partial", ".partial.old"].first(where: path.hasSuffix).map { path.dropLast($0.count) }
+            guard let volume, VolumeName(parsing: String(volume))?.count != count,
+                try await fileSystem.status(path, followLinks: false)?.kind == .file
+            else { continue }
+            let file = try await fileSystem.open(path, .readWrite)
+            guard try await file.lock() else {
+                try await file.close()
+                continue
+            }
+            found.append(
+                VolumeRemains(path: path, file: file, blobs: try await PartialRemains.read(file, path: path)))
+        }
+        return found
     }
 }
