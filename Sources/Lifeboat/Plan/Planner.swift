@@ -256,7 +256,8 @@ public struct Planner: Sendable {
         var waiting = [root]
         while let manifest = waiting.popLast() {
             guard seen.insert(manifest.digest).inserted else { continue }
-            if manifest.mediaType.isIndex {
+            // Of what was only listed it may not be known whether it is an index.
+            if manifest.mediaType.isIndex || !manifest.mediaType.isManifest {
                 waiting += try await children(of: manifest, item, source).filter { child in
                     child.mediaType.isManifest
                         && (rule.platforms.isEmpty

@@ -17,7 +17,11 @@ struct BlobRoute: Sendable {
         didSet { if error != nil { repository = nil } }
     }
 
-    init(_ delivery: BlobCopy.Delivery) {
+    /// Whether the target is believed that says it holds the blob.
+    private let isTrusted: Bool
+
+    init(_ delivery: BlobCopy.Delivery, isTrusted: Bool = true) {
+        self.isTrusted = isTrusted
         target = delivery.target
         var seen: Set<RepositoryName> = []
         rest = delivery.items.filter { seen.insert($0.targetRepository).inserted }[...]
@@ -29,7 +33,7 @@ struct BlobRoute: Sendable {
         do {
             while let item = rest.first {
                 let repository = try await target.target(item.targetRepository)
-                if try await repository.contains(blob) {
+                if isTrusted, try await repository.contains(blob) {
                     // An archive says so only of what it has hashed itself.
                     result.isTrusted = !(target is any PlannedTarget) && !isSent
                 } else if let holder, let mounting = repository as? any BlobMounting,

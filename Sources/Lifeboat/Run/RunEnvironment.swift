@@ -16,6 +16,8 @@ public struct RunEnvironment: Sendable {
     /// Blobs under way at once.
     public var concurrency = 6
     public var retry = RetryPolicy()
+    /// The variables of the process, where identities of Azure stand.
+    public var variables: [String: String] = [:]
     /// What a definition says of its stores and of when it may run.
     public var settings = PipelineSettings()
     /// What each step has to do, by its name, where a plan was made before; empty to do what the steps say.

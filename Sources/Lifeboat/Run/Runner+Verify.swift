@@ -115,7 +115,7 @@ extension Runner {
             targets: [Nowhere()], spool: spool, surroundings: environment.surroundings, retry: environment.retry,
             concurrency: environment.concurrency, observe: observe
         ).run(plan)
-        report.images += outcome.reports
+        report.images += try await nameParts(of: outcome.reports, in: plan.items)
         report.bytesMoved += outcome.bytesMoved
         try await spool.close()
         return report
