@@ -226,7 +226,8 @@ import Testing
         await first.abort()
         #expect(files.names == ["a.1-of-2.tar.partial", "a.2-of-2.tar.partial"])
         let traffic = Traffic()
-        try await export(images, to: try VolumesTarget(path: "a.tar", volumeSize: 1_000_000, fileSystem: files), traffic)
+        try await export(
+            images, to: try VolumesTarget(path: "a.tar", volumeSize: 1_000_000, fileSystem: files), traffic)
         #expect(files.names == ["a.1-of-1.tar"])
         #expect(traffic.read.count == 1)
         let other = MemoryFiles()

@@ -274,7 +274,8 @@ public struct Planner: Sendable {
     }
 
     /// What an index lists; nothing for one that a delta leaves to its base: then nothing of the image is new.
-    private func children(of index: Descriptor, _ item: PlanItem, _ source: SpooledReader) async throws -> [Descriptor] {
+    private func children(of index: Descriptor, _ item: PlanItem, _ source: SpooledReader) async throws -> [Descriptor]
+    {
         do {
             if case .index(let children) = try await source.manifest(index).kind { return children }
         } catch let error as any Failure where error.kind == .notFound && item.store is any PartialSource {}
