@@ -20,7 +20,7 @@ extension OpenStores {
             guard let volumes = catalog as? any LinkedArchive, volumes.lineage.volume != nil else { continue }
             if !seen.insert(volumes.id).inserted { passedOver.insert(definition) }
         }
-        var notes: [String] = []
+        var built: [StoreDefinition: String] = [:]
         for (definition, catalog) in opened where !passedOver.contains(definition) {
             guard let delta = catalog as? any LinkedArchive, delta.lineage.base != nil else { continue }
             let chain = OpenStores.chain(under: delta, among: opened)
@@ -28,11 +28,13 @@ extension OpenStores {
             passedOver.formUnion(chain.map(\.definition))
             replace(definition, with: try await delta.building(on: chain.map(\.catalog)))
             let names = chain.map(\.catalog.name).joined(separator: ", ")
-            notes.append("\(delta.name) builds on \(names): the images are those of \(delta.name)")
+            built[definition] = "\(delta.name) builds on \(names): the images are those of \(delta.name)"
         }
+        var notes: [String] = []
         var sources: [Planner.Source] = []
         for definition in definitions where !passedOver.contains(definition.store) {
             let store = try await source(definition.store)
+            if let note = built[definition.store] { notes.append(note) }
             if let linked = store as? any LinkedArchive { notes += OpenStores.notes(of: linked) }
             sources.append(Planner.Source(store: store, selection: definition.selection))
         }
