@@ -9,6 +9,8 @@ public struct ArchiveSettings: Sendable, Hashable {
     public var since: StoreDefinition?
     /// What a delta builds on, where it is read.
     public var bases: [StoreDefinition] = []
+    /// The backup set that it is to join, which may have what a delta builds on.
+    public var joinedSet: String?
 
     public init() {}
 
@@ -28,7 +30,7 @@ extension RunEnvironment {
     func openedArchive(_ path: String) async throws -> any ImageCatalog {
         let opened = try await openArchive(path, archiveOpening)
         let bases = archiveSettings(.archive(path: path)).bases
-        if bases.isEmpty { return opened }
+        if bases.isEmpty { return try await joined(opened, archiveSettings(.archive(path: path)).joinedSet) }
         guard let delta = opened as? any LinkedArchive, delta.lineage.base != nil else {
             throw LifeboatError(
                 .usage, "\(opened.name) builds on nothing, so there is no use for --base (base:) with it",
@@ -37,6 +39,15 @@ extension RunEnvironment {
         var catalogs: [any ImageCatalog] = []
         for base in bases { catalogs.append(try await openedBase(base, of: opened)) }
         return try await delta.building(on: catalogs)
+    }
+
+    /// A delta with the backup of a set that it builds on, or the latest, if that has the same blobs.
+    private func joined(_ opened: any ImageCatalog, _ path: String?) async throws -> any ImageCatalog {
+        guard let path, let delta = opened as? any LinkedArchive, let base = delta.lineage.base else { return opened }
+        let set = try await BackupSet.open(path, surroundings: surroundings, files: fileSystem)
+        let backups = try await set.backups()
+        guard let backup = backups.first(where: { $0.id == base.id }) ?? backups.last else { return opened }
+        return try await delta.building(on: [try await set.source(of: backup)])
     }
 
     private func openedBase(_ base: StoreDefinition, of delta: any ImageCatalog) async throws -> any ImageCatalog {

@@ -28,6 +28,7 @@ extension SelectionFlags {
             result += try await SourceDefinition.parse(
                 text, images: images, platforms: platforms, referrers: !noReferrers, in: environment.fileSystem)
         }
+        for number in result.indices { result[number].store = try moved(result[number].store) }
         guard !bases.isEmpty else { return result }
         let archives = result.map(\.store).filter { if case .archive = $0 { true } else { false } }
         guard !archives.isEmpty else {
@@ -42,5 +43,15 @@ extension SelectionFlags {
         throw LifeboatError(
             .usage, "'\(shown(path, limit: 1000))' is no archive or folder that a delta could build on",
             advice: "check the path of --base")
+    }
+
+    /// A backup set at the moment that was asked for.
+    func moved(_ store: StoreDefinition) throws -> StoreDefinition {
+        guard let at else { return store }
+        guard case .backups(let path, _) = store else {
+            throw LifeboatError(
+                .usage, "--at chooses a backup of a set, and \(shown(store.description, limit: 1000)) is none")
+        }
+        return .backups(path: path, at: at)
     }
 }
