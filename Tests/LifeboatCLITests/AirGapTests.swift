@@ -182,6 +182,39 @@ import Testing
         }
     }
 
+    @Test func `a delta of a backup set joins a set that has the rest`() async throws {
+        let near = try await seededStore(images: 2)
+        try await withTemporaryFolder { folder in
+            for name in ["a", "b", "c"] {
+                let made = try await Lifeboat.run("backups", "init", name, in: folder)
+                #expect(made.status == 0, "\(made.output)\(made.errors)")
+            }
+            try await TestRegistry.run(over: near) { source in
+                #expect(try await Lifeboat.run("export", source, "--to", "a/", in: folder).status == 0)
+                let full = try await Lifeboat.run("export", "a/", "--to", "full.tar", in: folder)
+                #expect(full.status == 0, "\(full.output)\(full.errors)")
+                let first = try FileManager.default.contentsOfDirectory(atPath: folder + "/a/records")
+                let id = String(try #require(first.first).split(separator: "-")[1].prefix(12))
+                let app = try await near.target(RepositoryName("team/app1"))
+                try await SeededImages.push(to: app, seed: 300, layerSizes: [5000], tags: [Tag("new")])
+                #expect(try await Lifeboat.run("export", source, "--to", "a/", in: folder).status == 0)
+                let delta = try await Lifeboat.run("export", "a/", "--since", id, "--to", "delta.tar", in: folder)
+                #expect(delta.status == 0, "\(delta.output)\(delta.errors)")
+                #expect(delta.output.contains("it builds on backup \(id) (sha256:\(id)"), "\(delta.output)")
+                #expect(try size("delta.tar", in: folder) < 40_000)
+            }
+            let lacking = try await Lifeboat.run("backups", "add", "c", "delta.tar", in: folder)
+            #expect(lacking.status != 0, "\(lacking.output)")
+            #expect(lacking.output.contains("delta.tar builds on backup"), "\(lacking.output)")
+            let full = try await Lifeboat.run("backups", "add", "b", "full.tar", in: folder)
+            #expect(full.status == 0, "\(full.output)\(full.errors)")
+            let joined = try await Lifeboat.run("backups", "add", "b", "delta.tar", in: folder)
+            #expect(joined.status == 0, "\(joined.output)\(joined.errors)")
+            let verified = try await Lifeboat.run("verify", "b", in: folder)
+            #expect(verified.status == 0, "\(verified.output)\(verified.errors)")
+        }
+    }
+
     private func equal(_ target: String, _ source: String) async throws -> Bool {
         let result = try await Lifeboat.run("verify", target, "--against", source)
         return result.status == 0
