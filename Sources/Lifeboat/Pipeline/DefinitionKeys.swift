@@ -15,7 +15,7 @@ enum DefinitionKeys {
         "createRepositories",
     ]
     static let retention = Retention.Rule.allCases.map(\.rawValue) + ["within"]
-    static let archive = ["archive", "keep"]
+    static let archive = ["archive", "keep", "volumeSize", "since", "base"]
     static let layout = ["layout"]
     static let backups = ["backups", "at", "keep", "shrink"]
     static let creation = ["command"]

@@ -60,7 +60,7 @@ public struct ServedStore: Sendable {
                     .usage, "an archive is never changed: \(shown(path, limit: 1000)) cannot be served writable",
                     advice: "--overlay DIR/ takes what is pushed into a folder of its own")
             }
-            let catalog = try await openArchive(path, environment.archiveOpening)
+            let catalog = try await environment.openedArchive(path)
             guard !(catalog is any SequentialSource) else {
                 throw LifeboatError(
                     .usage, "\(shown(path, limit: 1000)) is compressed or a pipe, and can only be read in order",
@@ -99,7 +99,7 @@ public struct ServedStore: Sendable {
         let directory = try await ImageDirectory(catalog)
         let members: [String: JSONValue] = ["images": .number(Int64(directory.images().count))]
         self.init(
-            store: directory, summary: try await ServedStore.summary(of: directory), describe: { members })
+            store: directory, summary: try await ServedStore.summary(of: catalog), describe: { members })
     }
 
     private init(
@@ -113,6 +113,11 @@ public struct ServedStore: Sendable {
 
     private static func summary(of catalog: any ImageCatalog) async throws -> String {
         let number = try await catalog.images().count
-        return "\(catalog.name) (\(number == 1 ? "1 image" : "\(number) images"))"
+        let images = number == 1 ? "1 image" : "\(number) images"
+        guard let linked = catalog as? any LinkedArchive,
+            let lack = try await catalog.images().lazy.compactMap({ linked.lack(of: $0) }).first
+        else { return "\(catalog.name) (\(images))" }
+        let complete = try await catalog.images().count { linked.lack(of: $0) == nil }
+        return "\(catalog.name) (\(complete) of \(images) complete: \(lack.description))"
     }
 }

@@ -42,9 +42,9 @@ struct VerifyCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var environment = try RunEnvironment.command(registries, repository: selection.repository)
         guard let against else {
-            let definitions = try await selection.sources(sources, in: environment)
+            let definitions = try await selection.sources(sources, in: &environment)
             return try await run([VerifyStep(sources: definitions, against: nil)], in: environment)
         }
         var measure = try await StoreDefinition.path(against, in: environment.fileSystem) ?? .registry(parsing: against)
@@ -53,7 +53,7 @@ struct VerifyCommand: AsyncParsableCommand {
             measure = try selection.moved(measure)
             chosen.at = nil
         }
-        let definitions = try await chosen.sources(sources, in: environment)
+        let definitions = try await chosen.sources(sources, in: &environment)
         try await run(definitions.map { comparison(of: $0, with: measure) }, in: environment)
     }
 
