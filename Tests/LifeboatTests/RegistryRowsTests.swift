@@ -112,4 +112,47 @@ import Testing
             }
         }
     }
+
+    @Test(arguments: [400, 401, 403, 404, 500])
+    func `no secret gets into a report, whatever a registry repeats`(status: Int) async throws {
+        let store = MemoryStore(name: "good")
+        try await SeededImages.push(
+            to: try await store.target(RepositoryName("team/app")), seed: 5, layerSizes: [1000], tags: [Tag("1")])
+        let script: ScriptedRegistry.Script = { request in
+            guard let header = request.header("Authorization") else {
+                return ScriptedAnswer(401, ["WWW-Authenticate": "Basic realm=\"r\""])
+            }
+            return ScriptedAnswer(
+                status, ["Location": "http://127.0.0.9/x?sig=canary-signature"],
+                text: "{\"errors\":[{\"code\":\"ECHO\",\"message\":\"\(header) canary-password\"}]}")
+        }
+        try await withTemporaryFolder { folder in
+            var environment = RunEnvironment.test(in: folder)
+            environment.registries.retry = RetryPolicy(
+                attempts: 2, firstDelay: .milliseconds(1), maximumDelay: .milliseconds(2))
+            environment.registries.credentials = .fixed(
+                .password(username: "canary-user", password: "canary-password"))
+            let settled = environment
+            try await TestRegistry.run(over: store, writable: false) { good in
+                try await ScriptedRegistry.serve(script) { bad in
+                    for (from, to) in [(good, bad.host), (bad.host, good)] {
+                        let step = CopyStep(
+                            kind: .import,
+                            sources: [
+                                SourceDefinition(
+                                    store: .registry(host: from, prefix: ""),
+                                    selection: Selection(rules: [SelectionRule(pattern: "team/app:1")]))
+                            ], target: .registry(host: to, prefix: ""))
+                        let said = Mutex<[String]>([])
+                        let runner = Runner(settled) { event in said.withLock { $0.append("\(event)") } }
+                        let report = await runner.run([Step(name: "i", work: .copy(step))], name: "i")
+                        #expect(report.exitCode != 0)
+                        for text in [report.json.indented, report.html] + said.withLock({ $0 }) {
+                            #expect(!text.contains("canary"), "\(text)")
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
