@@ -3,6 +3,7 @@ import NIOCore
 import NIOHTTP1
 import OCI
 import OCIArchive
+import OCIRegistry
 import Synchronization
 import TestSupport
 import Testing
