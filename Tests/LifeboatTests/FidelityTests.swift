@@ -169,7 +169,7 @@ import Testing
         let memory = MemoryStore(name: "seed")
         try await seed(memory)
         let expected = try await contents(memory)
-        #expect(expected.count > 50, "\(expected.count)")
+        #expect(expected.count > 40, "\(expected.count)")
         try await withTemporaryFolder { folder in
             try await DockerRegistry.run { docker in
                 let environment = RunEnvironment.test(in: folder)
