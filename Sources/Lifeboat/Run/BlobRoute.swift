@@ -34,8 +34,8 @@ struct BlobRoute: Sendable {
             while let item = rest.first {
                 let repository = try await target.target(item.targetRepository)
                 if isTrusted, try await repository.contains(blob) {
-                    // An archive says so only of what it has hashed itself.
-                    result.isTrusted = !(target is any PlannedTarget) && !isSent
+                    // An archive says so only of what it has hashed itself; a set looks at the size alone.
+                    result.isTrusted = (!(target is any PlannedTarget) || target is any PartialTarget) && !isSent
                 } else if let holder, let mounting = repository as? any BlobMounting,
                     try await mounting.mount(blob, from: holder)
                 {
