@@ -125,6 +125,8 @@ public struct Runner: Sendable {
         }
         var planner = Planner(targets: targets, spool: spool)
         planner.written = environment.writtenTags
+        // A backup is of everything: what has arrived before is there and costs nothing.
+        let only = targets.contains { $0.store is any PartialTarget } ? nil : only
         planner.only = only
         planner.rotation = rotation
         let guards = targets.compactMap { BackupGuard($0) }
