@@ -53,7 +53,10 @@ import Testing
         let script: ScriptedRegistry.Script = { request in
             switch request.method {
             case .HEAD where request.path.contains("/blobs/"):
-                return ScriptedAnswer(holds(String(request.path.split(separator: "/").last ?? "")) ? 200 : 404)
+                let blob = manifest.children.first { request.path.hasSuffix("\($0.digest)") }
+                return ScriptedAnswer(
+                    blob.map { holds("\($0.digest)") } == true ? 200 : 404,
+                    ["Content-Length": "\(blob?.size ?? 0)"])
             case .POST: return ScriptedAnswer(202, ["Location": "/v2/team/app/blobs/uploads/1"])
             case .PUT where request.path.contains("/uploads/"):
                 sent.withLock { $0["\(Digest(of: request.body, algorithm: .sha256))", default: 0] += 1 }

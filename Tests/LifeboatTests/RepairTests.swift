@@ -137,7 +137,9 @@ import Testing
         let sent = Mutex<Set<String>>([])
         let script: ScriptedRegistry.Script = { request in
             switch request.method {
-            case .HEAD where request.path.contains("/blobs/"): return ScriptedAnswer(200)
+            case .HEAD where request.path.contains("/blobs/"):
+                let blob = manifest.children.first { request.path.hasSuffix("\($0.digest)") }
+                return ScriptedAnswer(200, ["Content-Length": "\(blob?.size ?? 0)"])
             case .POST: return ScriptedAnswer(202, ["Location": "/v2/team/app/blobs/uploads/1"])
             case .PUT where request.path.contains("/uploads/"):
                 sent.withLock { _ = $0.insert("\(Digest(of: request.body, algorithm: .sha256))") }
