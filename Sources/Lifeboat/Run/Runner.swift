@@ -69,6 +69,7 @@ public struct Runner: Sendable {
                 case .verify(let verify): result = try await run(verify, report, stores)
                 }
                 result.requests = await stores.requestCounts()
+                result.notes += await stores.budgets()
                 return result
             }
             report.notes += try await prune(report, step)
