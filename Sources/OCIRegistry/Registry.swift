@@ -32,6 +32,7 @@ public final class Registry: Sendable {
         var statedSizes: Set<Digest> = []
         /// Uploads that a refused mount has begun (R30).
         var begun: [BlobPlace: WebAddress] = [:]
+        var hasRefusedMount = false
         /// Bytes that are sent in one request, once a registry has refused more.
         var largestUpload: Int?
         var warnings: Set<String> = []

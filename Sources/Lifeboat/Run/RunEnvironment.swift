@@ -13,8 +13,10 @@ public struct RunEnvironment: Sendable {
     public var logger: Logger
     /// Where files go that have no name, such as the manifests of a large plan.
     public var workFolder: String
-    /// Blobs under way at once.
+    /// Blobs under way at once, at first.
     public var concurrency = 6
+    /// The same as long as more bring more.
+    public var mostConcurrency = 16
     public var retry = RetryPolicy()
     /// What a definition says of its stores and of when it may run.
     public var settings = PipelineSettings()

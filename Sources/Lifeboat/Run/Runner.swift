@@ -175,6 +175,7 @@ public struct Runner: Sendable {
         let transfer = Transfer(
             targets: targets.map(\.store), spool: spool, surroundings: environment.surroundings,
             retry: environment.retry, concurrency: environment.concurrency,
+            mostConcurrency: environment.mostConcurrency,
             written: step.kind == .export ? nil : environment.writtenTags, runID: runID, observe: observe,
             permit: { try permit() })
         let outcome = try await transfer.run(plan)
@@ -280,7 +281,8 @@ public struct Runner: Sendable {
             observe(.planned(images: plan.items.count, alreadyThere: 0, bytes: plan.bytes))
             let outcome = try await Transfer(
                 targets: [Nowhere()], spool: spool, surroundings: environment.surroundings, retry: environment.retry,
-                concurrency: environment.concurrency, observe: observe
+                concurrency: environment.concurrency,
+                mostConcurrency: environment.mostConcurrency, observe: observe
             ).run(plan)
             report.bytesMoved += outcome.bytesMoved
             images = failed + outcome.reports
@@ -313,7 +315,8 @@ public struct Runner: Sendable {
         for failure in plan.failures { add(failure, to: &report, among: step.sources.map(\.store.description)) }
         let outcome = try await Transfer(
             targets: [Nowhere()], spool: spool, surroundings: environment.surroundings, retry: environment.retry,
-            concurrency: environment.concurrency, observe: observe
+            concurrency: environment.concurrency,
+            mostConcurrency: environment.mostConcurrency, observe: observe
         ).run(plan)
         report.images += outcome.reports
         report.bytesMoved += outcome.bytesMoved

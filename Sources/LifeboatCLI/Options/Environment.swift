@@ -16,7 +16,10 @@ extension RunEnvironment {
             fileSystem: LocalFileSystem(), surroundings: .machine, registries: registries,
             logger: Logger(label: "lifeboat") { _ in SwiftLogNoOpLogHandler() }, workFolder: stateFolder)
         environment.plainHTTPHosts = Set(flags?.plainHTTP ?? [])
-        if let concurrency = flags?.concurrency { environment.concurrency = concurrency }
+        if let concurrency = flags?.concurrency {
+            environment.concurrency = concurrency
+            environment.mostConcurrency = concurrency
+        }
         environment.defaultRepository = try repository.map { try RepositoryName($0) }
         return environment
     }

@@ -7,6 +7,7 @@ struct PlainWriter: ArchiveWriter {
     let file: any File
     /// Whether the file is from an earlier run that had the same plan: what is right in it stays.
     let isResumed: Bool
+    private let reservation = Reservation()
 
     private var map: ArchiveMap { plan.map }
     var isSequential: Bool { false }
@@ -14,7 +15,8 @@ struct PlainWriter: ArchiveWriter {
     func start(reading manifest: @Sendable (Digest) async throws -> Manifest) async throws {
         if !isResumed {
             try await file.truncate(0)
-            try await file.reserve(map.size)
+            try await file.truncate(map.size)
+            reservation.begin(of: map.size, in: file)
         }
         // A seal says that everything before it is there: it goes first and comes last.
         try await file.write(ByteBuffer(repeating: 0, count: map.tail.readableBytes), at: map.seal.headerOffset)
@@ -28,16 +30,21 @@ struct PlainWriter: ArchiveWriter {
     }
 
     func write(_ content: Content, to number: Int) async throws {
+        try reservation.check()
         try await map.write(content, to: number, of: file)
     }
 
     func finish() async throws {
+        try await reservation.end()
         try await file.sync()
         try await file.write(map.tail, at: map.seal.headerOffset)
         try await file.sync()
     }
 
-    func close() async throws { try await file.close() }
+    func close() async throws {
+        await reservation.cancel()
+        try await file.close()
+    }
 
     /// Whether a file holds the beginning of exactly this archive.
     static func canResume(_ plan: ArchivePlan, from file: any File) async throws -> Bool {

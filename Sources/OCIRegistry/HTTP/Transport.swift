@@ -58,7 +58,26 @@ final class Transport: Sendable {
         // A token is fetched on behalf of a request that waits for nothing else, so it needs no place of its own.
         if call.kind == .token { return try await perform(call, body) }
         let use: RequestLimiter.Use = if case .stream = call.body { .upload } else { .other }
-        return try await limiter.withPlace(use) { try await perform(call, body) }
+        return try await limiter.withPlace(use) {
+            let era = limiter.era
+            do {
+                return try await perform(call) { exchange in
+                    defer { judge(exchange.status, since: era) }
+                    return try await body(exchange)
+                }
+            } catch let error as RegistryError where error.isSilence {
+                limiter.fall(since: era)
+                throw error
+            }
+        }
+    }
+
+    /// Statuses by which a registry says that it has too much to do.
+    private static let overload = [429, 503]
+
+    private func judge(_ status: Int?, since era: Int) {
+        guard let status else { return }
+        if Transport.overload.contains(status) { limiter.fall(since: era) } else if status < 500 { limiter.rise() }
     }
 
     private func perform<R>(_ call: Call, _ body: (Exchange) async throws -> R) async throws -> R {
