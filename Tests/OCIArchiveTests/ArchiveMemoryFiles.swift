@@ -133,7 +133,7 @@ final class MemoryPipe: File {
     func reserve(_ range: Range<Int64>) async throws { throw FileError("reserve", path, code: ESPIPE) }
     func truncate(_ size: Int64) async throws { throw FileError("truncate", path, code: ESPIPE) }
     func sync() async throws { throw FileError("sync", path, code: EINVAL) }
-    func lock() async throws -> Bool { true }
+    func lock(shared: Bool) async throws -> Bool { true }
     func close() async throws {}
 }
 
@@ -184,8 +184,9 @@ struct MemoryFile: File {
 
     func sync() async throws { try files.note("sync", path) }
 
-    func lock() async throws -> Bool {
+    func lock(shared: Bool) async throws -> Bool {
         node.locked.withLock { isLocked in
+            if shared { return !isLocked }
             defer { isLocked = true }
             return !isLocked
         }

@@ -78,7 +78,7 @@ extension StoreDefinition {
     var file: String? {
         switch self {
         case .registry: nil
-        case .archive(let path), .layout(let path): path
+        case .archive(let path), .layout(let path), .backups(let path, _): path
         }
     }
 }

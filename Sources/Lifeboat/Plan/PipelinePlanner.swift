@@ -135,7 +135,7 @@ extension StoreDefinition {
     var place: String {
         switch self {
         case .registry(let host, _): "registry " + host
-        case .archive(let path), .layout(let path): "file " + path
+        case .archive(let path), .layout(let path), .backups(let path, _): "file " + path
         }
     }
 }
@@ -153,6 +153,8 @@ extension OpenStores {
         case .layout(let path):
             let base = try await exists(path) ? try await source(definition) as? any ImageCatalog : nil
             return PlannedCatalog(images: planned, base: base, name: path)
+        // What the backup will hold is what the steps before write to it, and nothing of older ones.
+        case .backups(let path, _): return PlannedCatalog(images: planned, base: nil, name: path)
         }
     }
 
@@ -168,6 +170,9 @@ extension OpenStores {
     private func planningStore(
         _ definition: StoreDefinition, of step: CopyStep, after planned: PlannedImages?
     ) async throws -> any TargetStore {
+        if case .backups(let path, _) = definition, try await !exists(path + "/" + BackupSet.recordsFolder) {
+            return AbsentLayout(name: path)
+        }
         guard case .layout(let path) = definition else {
             let target = try await target(definition, replacesFile: step.replacesFile, origin: step.origin)
             guard let planned, let registry = target as? Registry else { return target }

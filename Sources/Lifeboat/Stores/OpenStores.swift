@@ -34,13 +34,23 @@ actor OpenStores {
                 files: environment.fileSystem)
             files[definition] = opened
             return opened
+        case .backups(let path, let at):
+            if let known = files[definition] { return known }
+            let set = try await BackupSet.open(
+                path, surroundings: environment.surroundings, files: environment.fileSystem)
+            let opened = try await set.source(of: try await set.find(at ?? "latest"))
+            files[definition] = opened
+            return opened
         }
     }
 
     /// - Parameters:
+    ///   - purpose: what a backup is made for, where the target is a set.
     ///   - replacesFile: whether a file that holds something else may be replaced.
     ///   - origin: the registry that the images come from, if it is one.
-    func target(_ definition: StoreDefinition, replacesFile: Bool, origin: String?) async throws -> any TargetStore {
+    func target(
+        _ definition: StoreDefinition, replacesFile: Bool, origin: String?, purpose: BackupTarget.Purpose? = nil
+    ) async throws -> any TargetStore {
         switch definition {
         case .registry(let host, _): try registry(host, definition)
         case .archive(let path):
@@ -49,6 +59,13 @@ actor OpenStores {
             try await Layout.create(
                 path, defaultRepository: environment.defaultRepository, registry: origin, gathering: true,
                 surroundings: environment.surroundings, files: environment.fileSystem)
+        case .backups(let path, _):
+            BackupTarget(
+                try await BackupSet.create(
+                    path, surroundings: environment.surroundings, files: environment.fileSystem),
+                purpose
+                    ?? BackupTarget.Purpose(
+                        pipeline: "", source: origin ?? "", scope: "", began: environment.surroundings.now() / 1000))
         }
     }
 

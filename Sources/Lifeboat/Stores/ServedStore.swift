@@ -38,6 +38,16 @@ public struct ServedStore: Sendable {
                 path, defaultRepository: environment.defaultRepository, surroundings: environment.surroundings,
                 files: files)
             return ServedStore(store: layout, summary: try await summary(of: layout) + ", writable,")
+        case .backups(let path, let at):
+            guard !writable else {
+                throw LifeboatError(
+                    .usage, "a backup is never changed: \(shown(path, limit: 1000)) cannot be served writable",
+                    advice: "export it to a folder (--to DIR/), and serve that")
+            }
+            let set = try await BackupSet.open(
+                path, surroundings: environment.surroundings, files: environment.fileSystem)
+            let source = try await set.source(of: try await set.find(at ?? "latest"))
+            return ServedStore(store: source, summary: try await summary(of: source) + ", \(source.summary)")
         }
     }
 

@@ -9,12 +9,14 @@ public enum StoreDefinition: Sendable, Hashable {
     case archive(path: String)
     /// An OCI layout folder.
     case layout(path: String)
+    /// A backup set; to read from it, the backup that `at` means (`BackupSet.find`), the latest where it is nil.
+    case backups(path: String, at: String?)
 
     public var description: String {
         switch self {
         case .registry(let host, let prefix): prefix.isEmpty ? host : host + "/" + prefix
         case .archive("-"): "standard input or output"
-        case .archive(let path), .layout(let path): path
+        case .archive(let path), .layout(let path), .backups(let path, _): path
         }
     }
 
@@ -25,7 +27,7 @@ public enum StoreDefinition: Sendable, Hashable {
     /// Whether people mean a file or folder by this, and not an image.
     ///
     /// A known suffix, `-`, a slash at the end, or a beginning of `/`, `./` or `../` makes a path; so does the name of
-    /// something that exists, unless it could be an image with a host.
+    /// something that exists, unless it could be an image with a host. A folder with records in it is a backup set.
     public static func path(
         _ text: String, in fileSystem: any FileSystem
     ) async throws -> StoreDefinition? {
@@ -36,6 +38,9 @@ public enum StoreDefinition: Sendable, Hashable {
                     advice: "write \(shown(text))/ for an OCI layout folder")
             }
             return .archive(path: text)
+        }
+        if try await BackupSet.isSet(trimmed(text), in: fileSystem) {
+            return .backups(path: trimmed(text), at: nil)
         }
         if text.hasSuffix("/") { return .layout(path: trimmed(text)) }
         let looksLikePath =

@@ -11,6 +11,7 @@ struct FileVerification: Sendable {
         switch definition {
         case .archive(let path): try await verifyArchive(path)
         case .layout(let path): try await verifyLayout(path)
+        case .backups(let path, _): try await verifySet(path)
         case .registry: []
         }
     }
@@ -61,7 +62,7 @@ struct FileVerification: Sendable {
         return finish(sound, faults)
     }
 
-    private func finish(_ file: ImageReport, _ faults: [LifeboatError]) -> [ImageReport] {
+    func finish(_ file: ImageReport, _ faults: [LifeboatError]) -> [ImageReport] {
         guard let first = faults.first else {
             observe(.imageEnded(file))
             return [file]

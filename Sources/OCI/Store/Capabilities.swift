@@ -73,6 +73,41 @@ public protocol PlannedTarget: TargetStore {
     func abort() async
 }
 
+/// A planned target that can be completed with some of its images missing, and says which, such as a backup set.
+///
+/// Reads are cheap and writes are not repeated: what it holds already it takes as it is.
+public protocol PartialTarget: PlannedTarget {
+    /// Completes the store with some of the images that it was begun with.
+    ///
+    /// - Parameters:
+    ///   - images: those of which everything is there.
+    ///   - missing: what was wanted besides.
+    func commit(_ images: [PlannedImage], missing: [MissingImage]) async throws -> Digest
+}
+
+/// An image that was wanted somewhere and is not there.
+public struct MissingImage: Sendable, Hashable {
+    /// As reports call it.
+    public var name: String
+    public var kind: FailureKind
+    public var message: String
+
+    public init(name: String, kind: FailureKind, message: String) {
+        self.name = name
+        self.kind = kind
+        self.message = message
+    }
+}
+
+/// A target that remembers what it was given before, so that the source need not be asked for it again.
+public protocol RememberingTarget: TargetStore {
+    /// The exact bytes of a manifest; nil where they are not known, or damaged.
+    func remembered(_ manifest: Descriptor) async throws -> Manifest?
+    /// What referred to the manifests of an image when it was given before, by the manifest; nil where that is not
+    /// known of this image.
+    func rememberedReferrers(of image: NamedImage) async throws -> [Digest: [Descriptor]]?
+}
+
 /// An image that will be written, with all that belongs to it.
 public struct PlannedImage: Sendable {
     public let image: NamedImage

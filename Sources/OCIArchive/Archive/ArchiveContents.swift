@@ -36,7 +36,7 @@ public struct ArchiveContents: Sendable {
         for file in files { line(ArchiveContents.members(file)) }
         for image in images { line(ArchiveContents.members(image)) }
         for blob in blobs { line(ArchiveContents.members(blob)) }
-        for digest in omitted { line(["record": .string("omitted"), "digest": .string(digest.description)]) }
+        for digest in omitted { line(ArchiveContents.members(omitted: digest)) }
         return output
     }
 
@@ -70,5 +70,9 @@ public struct ArchiveContents: Sendable {
         if let mediaType = blob.mediaType { members["mediaType"] = .string(mediaType.rawValue) }
         if let subject = blob.subject { members["subject"] = .string(subject.description) }
         return members
+    }
+
+    static func members(omitted digest: Digest) -> [String: JSONValue] {
+        ["record": .string("omitted"), "digest": .string(digest.description)]
     }
 }

@@ -53,7 +53,7 @@ public struct ArchivePlan: Sendable {
         return bytes
     }
 
-    private static func unique(_ images: [NamedImage]) throws -> [NamedImage] {
+    static func unique(_ images: [NamedImage]) throws -> [NamedImage] {
         var result: [NamedImage] = []
         for var image in images {
             image.descriptor = Descriptor(

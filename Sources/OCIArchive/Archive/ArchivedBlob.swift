@@ -15,7 +15,7 @@ public struct ArchivedBlob: Hashable, Sendable {
     /// What a manifest refers to.
     public let subject: Digest?
 
-    init(digest: Digest, size: Int64, role: Role, mediaType: MediaType? = nil, subject: Digest? = nil) {
+    public init(digest: Digest, size: Int64, role: Role, mediaType: MediaType? = nil, subject: Digest? = nil) {
         self.digest = digest
         self.size = size
         self.role = role
@@ -25,7 +25,7 @@ public struct ArchivedBlob: Hashable, Sendable {
 
     var name: String { "blobs/\(digest.algorithm.rawValue)/\(digest.hex)" }
 
-    var descriptor: Descriptor {
+    public var descriptor: Descriptor {
         Descriptor(mediaType: mediaType ?? .octetStream, digest: digest, size: size)
     }
 }

@@ -58,9 +58,16 @@ public protocol File: Sendable {
     func reserve(_ range: Range<Int64>) async throws
     func truncate(_ size: Int64) async throws
     func sync() async throws
-    /// Takes an exclusive lock that ends with this file; false if another process holds it.
-    func lock() async throws -> Bool
+    /// Takes a lock that ends with this file; false if another process holds one that is in its way.
+    ///
+    /// - Parameter shared: whether others may share it, so that only an exclusive one is in the way.
+    func lock(shared: Bool) async throws -> Bool
     func close() async throws
+}
+
+extension File {
+    /// Takes a lock that nobody shares.
+    func lock() async throws -> Bool { try await lock(shared: false) }
 }
 
 public struct FileStatus: Sendable, Hashable {

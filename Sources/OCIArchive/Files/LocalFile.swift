@@ -159,11 +159,11 @@ final class LocalFile: File {
         try await run("sync") { descriptor in _ = try check("sync", path) { fsync(descriptor) } }
     }
 
-    func lock() async throws -> Bool {
+    func lock(shared: Bool) async throws -> Bool {
         let path = path
         return try await run("lock") { descriptor in
             while true {
-                if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+                if flock(descriptor, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 { return true }
                 switch errno {
                 case EINTR: continue
                 case EWOULDBLOCK: return false

@@ -3,7 +3,7 @@ import OCI
 
 extension LayoutFolder {
     /// From this size on the space is reserved before the first byte comes, so that a full disk is known at once.
-    private static let reservedSize: Int64 = 1 << 20
+    static let reservedSize: Int64 = 1 << 20
     /// Tries to open a work file that a process which tidies up removes at the same moment.
     private static let workFileTries = 8
 
@@ -16,7 +16,7 @@ extension LayoutFolder {
     /// Opens a file of the work folder and locks it; nil if another process holds the lock.
     ///
     /// Whoever tidies up may remove the folder, or a file between its open and its lock: then another one is made.
-    func openWorkFile(_ path: String, _ mode: OpenMode) async throws -> (any File)? {
+    func openWorkFile(_ path: String, _ mode: OpenMode, shared: Bool = false) async throws -> (any File)? {
         for attempt in 1...Self.workFileTries {
             let file: any File
             do {
@@ -26,7 +26,7 @@ extension LayoutFolder {
                 continue
             }
             do {
-                let isOurs = try await file.lock()
+                let isOurs = try await file.lock(shared: shared)
                 let named = try await files.status(path, followLinks: false)
                 let opened = try await file.status()
                 if isOurs, let named, named.inode == opened.inode, named.device == opened.device { return file }

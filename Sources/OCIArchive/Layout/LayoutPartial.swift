@@ -33,6 +33,14 @@ struct LayoutPartial: Sendable {
         try await file.close()
     }
 
+    func sync() async throws { try await file.sync() }
+
+    /// Gives synced bytes their name.
+    func name(as name: String) async throws {
+        try await folder.files.rename(path, to: name)
+        try await file.close()
+    }
+
     func discard() async {
         await afterFailure { try await file.close() }
         await afterFailure { try await folder.files.remove(path) }

@@ -1,0 +1,66 @@
+import NIOCore
+import OCI
+
+/// One repository of a backup.
+///
+/// Content is the backup's: what is named by digest is found under every repository of it.
+struct BackupRepository: Sendable {
+    let backup: BackupSource
+    let images: RepositoryImages
+}
+
+extension BackupRepository: ImageSource {
+    var name: String { images.name }
+
+    func tags() -> [Tag] { images.tags }
+
+    func resolve(_ reference: TagOrDigest) async throws -> Descriptor {
+        switch reference {
+        case .tag(let tag): return try images.resolve(tag)
+        case .digest(let digest):
+            if let image = images.resolve(digest) { return image }
+            guard let blob = backup.blobs[digest], blob.role == .manifest else {
+                throw ArchiveError(.notFound, "\(name) has no manifest \(digest)")
+            }
+            return blob.descriptor
+        }
+    }
+
+    func manifest(_ descriptor: Descriptor) async throws -> Manifest { try await backup.manifest(descriptor) }
+
+    func referrers(of digest: Digest) async throws -> [Descriptor] {
+        var found: [Descriptor] = []
+        for referrer in backup.referrers[digest] ?? [] {
+            if let manifest = try await backup.manifest(referrer) { found.append(manifest.asReferrer) }
+        }
+        return found
+    }
+
+    func read<R: Sendable>(
+        _ blob: Descriptor, after prefix: Prefix?, _ body: @escaping @Sendable (Content) async throws -> R
+    ) async throws -> R {
+        _ = try backup.listed(blob)
+        return try await backup.set.folder.read(blob, after: prefix, body)
+    }
+}
+
+extension BackupRepository: RandomAccessSource {
+    func blob(_ digest: Digest) async throws -> Descriptor? {
+        guard backup.blobs[digest] != nil else { return nil }
+        return try await backup.set.status(of: digest).map {
+            Descriptor(mediaType: .octetStream, digest: digest, size: $0.size)
+        }
+    }
+
+    func readUnverified(
+        _ blob: Descriptor, in range: Range<Int64>, send: (ByteBuffer) async throws -> Void
+    ) async throws {
+        _ = try backup.listed(blob)
+        let (file, _) = try await backup.set.folder.openBlob(blob)
+        try await closing(file) { try await backup.set.folder.send(file, in: range, send) }
+    }
+
+    func stamp(of blob: Descriptor) async throws -> String {
+        try await backup.set.status(of: blob.digest)?.stamp ?? "absent"
+    }
+}
