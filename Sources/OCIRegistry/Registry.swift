@@ -64,7 +64,7 @@ public final class Registry: Sendable {
         self.surroundings = surroundings
         self.logger = logger
         uptime = Registry.stopwatch(surroundings.clock)
-        let transport = try Transport(root, options: options, surroundings: surroundings)
+        let transport = try Transport(root, options: options, surroundings: surroundings, uptime: uptime)
         self.transport = transport
         let service = TokenService(name: name, now: surroundings.now) { [name] request in
             try await RequestLoop(name: name, options: options, surroundings: surroundings).run(request) {
