@@ -15,8 +15,8 @@ public struct RunEnvironment: Sendable {
     public var workFolder: String
     /// Blobs under way at once, at first.
     public var concurrency = 6
-    /// The same as long as more bring more.
-    public var mostConcurrency = 16
+    /// The same as long as more bring more. Each holds about a megabyte.
+    public var mostConcurrency = 12
     public var retry = RetryPolicy()
     /// What a definition says of its stores and of when it may run.
     public var settings = PipelineSettings()

@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import OCI
 
@@ -18,26 +19,32 @@ protocol ArchiveWriter: Sendable {
 
 /// Collects small chunks into large writes.
 struct WriteRun {
-    /// Writes are at least this long, except the last.
-    static let size = 512 << 10
+    /// The longest write of collected chunks: the buffer never grows, and stays below what malloc maps (`Memory`).
+    static let size = (getenv("LB_RUN").flatMap { Int(String(cString: $0)) } ?? 508) << 10
+    private static let mostCapacity = WriteRun.size + Int(Tar.blockSize)
 
     private var bytes = ByteBuffer()
     private var offset: Int64
+    private let capacity: Int
 
-    init(at offset: Int64) {
+    /// - Parameter count: bytes that will come, as far as it is known.
+    init(at offset: Int64, expecting count: Int64 = .max) {
         self.offset = offset
+        capacity = Int(min(Int64(WriteRun.mostCapacity), count))
     }
 
     mutating func append(_ chunk: ByteBuffer, to file: any File) async throws {
-        if bytes.readableBytes == 0, chunk.readableBytes >= WriteRun.size {
+        if bytes.readableBytes + chunk.readableBytes > WriteRun.size { try await flush(to: file) }
+        if chunk.readableBytes >= WriteRun.size {
             try await file.write(chunk, at: offset)
             offset += Int64(chunk.readableBytes)
             return
         }
+        bytes.reserveCapacity(capacity)
         bytes.writeImmutableBuffer(chunk)
-        if bytes.readableBytes >= WriteRun.size { try await flush(to: file) }
     }
 
+    /// - Parameter count: less than a block.
     mutating func append(zeros count: Int) {
         bytes.writeRepeatingByte(0, count: count)
     }
@@ -53,10 +60,11 @@ struct WriteRun {
 extension ArchiveMap {
     /// Writes a slot from its header to its padding, `base` bytes before where it stands in the tar.
     func write(_ content: Content, to number: Int, of file: any File, base: Int64 = 0) async throws {
-        var run = WriteRun(at: slots[number].headerOffset - base)
+        let slot = slots[number]
+        var run = WriteRun(at: slot.headerOffset - base, expecting: slot.end - slot.headerOffset)
         try await run.append(header(number), to: file)
         try await content.forEachChunk { chunk in try await run.append(chunk, to: file) }
-        run.append(zeros: Tar.padding(slots[number].size))
+        run.append(zeros: Tar.padding(slot.size))
         try await run.flush(to: file)
     }
 
