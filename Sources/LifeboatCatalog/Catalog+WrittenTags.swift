@@ -55,7 +55,7 @@ extension Catalog: WrittenTags {
         }
     }
 
-    private func asking<R: Sendable>(_ body: (DatabaseQueue) async throws -> R) async throws -> R {
+    func asking<R: Sendable>(_ body: (DatabaseQueue) async throws -> R) async throws -> R {
         do {
             return try await body(try await database())
         } catch let error as CancellationError {

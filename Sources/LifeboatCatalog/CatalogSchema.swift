@@ -16,7 +16,18 @@ enum CatalogSchema {
             run        TEXT NOT NULL,
             PRIMARY KEY (registry, repository, tag)
         ) WITHOUT ROWID, STRICT
+        """,
+        // 2: when the referrers of which manifest were last seen to be at a target
         """
+        CREATE TABLE referrer_lookup (
+            source TEXT NOT NULL, -- registry/repository
+            target TEXT NOT NULL,
+            types  TEXT NOT NULL, -- the artifact types that were wanted; '' for all
+            digest TEXT NOT NULL,
+            time   INTEGER NOT NULL,
+            PRIMARY KEY (source, target, types, digest)
+        ) WITHOUT ROWID, STRICT
+        """,
     ]
 
     static var current: Int { versions.count }

@@ -8,6 +8,12 @@ enum Lifeboat {
     static func run(
         _ arguments: String..., in folder: String? = nil, environment: [String: String] = [:], input: String? = nil
     ) async throws -> Program.Result {
+        try await run(arguments, in: folder, environment: environment, input: input)
+    }
+
+    static func run(
+        _ arguments: [String], in folder: String? = nil, environment: [String: String] = [:], input: String? = nil
+    ) async throws -> Program.Result {
         // What it remembers from run to run goes with the test.
         try await withTemporaryFolder { state in
             try await Program.run(

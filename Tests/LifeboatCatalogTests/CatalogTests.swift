@@ -143,7 +143,7 @@ import Testing
             try await Program.run("python3", "-c", script, catalog.path)
             let newer = Catalog(folder: folder)
             try await expect(
-                newer, failsWith: .local, saying: "has version 7, this lifeboat knows up to 1",
+                newer, failsWith: .local, saying: "has version 7, this lifeboat knows up to 2",
                 advice: "a newer lifeboat")
             let query =
                 "import sqlite3,sys; c = sqlite3.connect(sys.argv[1]); print(c.execute('PRAGMA user_version').fetchone(), c.execute('SELECT count(*) FROM written_tag').fetchone())"

@@ -105,8 +105,8 @@ import Testing
     @Test func `the nightly backup replaces last night's, and restores`() async throws {
         try await withTemporaryFolder { folder in
             try await withRegistries { old, new, stores in
-                let archive = folder + "/images.tar"
-                let variables = ["REGISTRY": old, "ARCHIVE": archive]
+                let variables = ["REGISTRY": old, "ARCHIVE": folder + "/images-{date}.tar"]
+                let archive = folder + "/images-1970-01-01.tar"
                 #expect(try await run("nightly-backup.yaml", variables, in: folder).exitCode == 0)
                 try await SeededImages.push(
                     to: try await stores.old.target(RepositoryName("team/web")), seed: 78, tags: [Tag("2.0")])
@@ -169,7 +169,8 @@ import Testing
                         parsing: Array(try Examples.text(name).utf8), file: name,
                         variables: [
                             "OLD_REGISTRY": old, "NEW_REGISTRY": new, "REGISTRY": old, "STAGING": old,
-                            "PRODUCTION": new, "ARCHIVE": folder + "/x.tar", "REPOSITORY": "team/web", "TAG": "1.0",
+                            "PRODUCTION": new, "ARCHIVE": folder + "/x-{date}.tar", "REPOSITORY": "team/web",
+                            "TAG": "1.0",
                         ])
                     guard case .copy(let step) = pipeline.steps[0].work else { continue }
                     let plan = try await Runner(.test(in: folder)).plan(step)

@@ -169,7 +169,7 @@ import Testing
                 let name = String(word.dropFirst())
                 variables[name] =
                     name.contains("ARCHIVE")
-                    ? "x.tar" : name.lowercased().replacingOccurrences(of: "_", with: "-") + ".example.com"
+                    ? "x-{date}.tar" : name.lowercased().replacingOccurrences(of: "_", with: "-") + ".example.com"
             }
             #expect(throws: Never.self, "\(name)") { try Pipeline(parsing: bytes, file: name, variables: variables) }
         }

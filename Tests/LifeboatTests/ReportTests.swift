@@ -95,6 +95,21 @@ import Testing
 
     // MARK: The page
 
+    @Test func `each of several targets has its row`() {
+        var target = TargetReport(target: "b.example.com")
+        target.done = 41
+        target.failed = 1
+        target.error = FailureReport(LifeboatError(.local, "the disk <of b> is full"))
+        var report = Report(name: "spread")
+        report.steps = [StepReport(name: "spread", kind: .import, source: "old", target: "a, b")]
+        #expect(!report.html.contains("<h2>Targets"))
+        report.steps[0].targets = [TargetReport(target: "a.example.com"), target]
+        #expect(report.html.contains("<h2>Targets <small>spread</small></h2>"))
+        #expect(report.html.contains("<td><b>a.example.com</b></td>"))
+        #expect(report.html.contains("<p class=\"note\">the disk &lt;of b&gt; is full</p></td>"))
+        #expect(report.html.contains("<td class=\"n\">41</td><td class=\"n\">0</td><td class=\"n\">1</td>"))
+    }
+
     private static let hostile = [
         "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "</style><script>", "' onmouseover='alert(1)",
         "javascript:alert(1)", "&lt;b&gt;", "\u{202e}gnp.exe", "a\u{0}b\nc\u{1b}[31m",

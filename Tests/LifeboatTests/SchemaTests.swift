@@ -11,13 +11,19 @@ import Yams
     @Test func `the schema and the parser know the same keys`() throws {
         let schema = try SchemaValidator("pipeline.schema.json").root
         let definitions = try #require(schema["definitions"])
+        /// The keys of an object; of all objects where there is a choice.
         func keys(_ value: JSONValue?) throws -> Set<String> {
-            guard case .object(let members)? = value?["properties"] else {
-                Issue.record("no properties")
-                return []
+            if case .string(let reference)? = value?["$ref"], let name = reference.split(separator: "/").last {
+                return try keys(definitions[String(name)])
             }
-            return Set(members.keys)
+            var names: Set<String> = []
+            if case .array(let choices)? = value?["oneOf"] {
+                for choice in choices { names.formUnion(try keys(choice)) }
+            }
+            if case .object(let members)? = value?["properties"] { names.formUnion(members.keys) }
+            return names
         }
+        let store = definitions["store"]?["properties"]
         guard case .array(let tags)? = definitions["rule"]?["properties"]?["tags"]?["oneOf"] else {
             Issue.record("tags is no choice")
             return
@@ -27,6 +33,14 @@ import Yams
             ("rule", definitions["rule"], DefinitionKeys.rule), ("tags", tags.last, DefinitionKeys.tags),
             ("step", definitions["step"], DefinitionKeys.step), ("copy", definitions["copy"], DefinitionKeys.copy),
             ("verify", definitions["verify"], DefinitionKeys.verify),
+            ("window", schema["properties"]?["window"], DefinitionKeys.window),
+            ("input", schema["properties"]?["inputs"]?["additionalProperties"], DefinitionKeys.input),
+            ("tls", store?["tls"], DefinitionKeys.tls), ("limits", store?["limits"], DefinitionKeys.limits),
+            ("timeouts", store?["timeouts"], DefinitionKeys.timeouts),
+            ("credentials", store?["credentials"], DefinitionKeys.credentials),
+            ("referrers", definitions["rule"]?["properties"]?["referrers"], DefinitionKeys.referrers),
+            ("rename", definitions["renaming"], DefinitionKeys.renaming),
+            ("retag", definitions["copy"]?["properties"]?["retag"]?["items"], DefinitionKeys.retagging),
         ]
         for (place, value, known) in places {
             let described = try keys(value)
@@ -100,7 +114,7 @@ import Yams
                 tags: {include: ["1.*"], except: ["*-rc*"], semver: ">=1.2 <3", newest: 10, by: semver}
                 digests: ["sha256:0"]
                 platforms: [linux/amd64, linux/arm64]
-                referrers: {types: ["application/spdx*"]}
+                referrers: {types: ["application/spdx*"], rescan: 7d}
               - {list: images.txt}
               - {kubernetes: manifests/}
               - {repositories: a, tags: [1.10, latest], platforms: all, referrers: false}

@@ -117,11 +117,19 @@ import Testing
         ("  - {repositories: a, referrers: yes}", "5:34: images[0].referrers: 'yes' is not known, want true or false"),
         (
             "  - {repositories: a, referrers: [x]}",
-            "5:34: images[0].referrers: want true, false or {types: [...]}, got a list"
+            "5:34: images[0].referrers: want true, false or {types: [...], rescan: 7d}, got a list"
         ),
         (
             "  - {repositories: a, referrers: {type: x}}",
             "5:35: images[0].referrers.type: unknown key; did you mean 'types'?"
+        ),
+        (
+            "  - {repositories: a, referrers: {}}", "5:34: images[0].referrers: want types, rescan or both"
+        ),
+        (
+            "  - {repositories: a, referrers: {rescan: weekly}}",
+            "5:43: images[0].referrers.rescan: 'weekly' is not an interval, want a number with s, m, h or d, such as "
+                + "7d, or 0s for each time"
         ),
         (
             "  - {repositories: a, digests: ['sha256:12']}",

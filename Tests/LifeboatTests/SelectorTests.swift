@@ -76,7 +76,7 @@ import Testing
             Set(outcome.selected.map(\.image.name)) == Set(other.selected.map(\.image.name)),
             sourceLocation: sourceLocation)
         #expect(
-            Set(outcome.selected.map(\.ruleSummary)) == Set(other.selected.map(\.ruleSummary)),
+            Set(outcome.selected.map(\.applied.summary)) == Set(other.selected.map(\.applied.summary)),
             sourceLocation: sourceLocation)
         #expect(
             outcome.failures.map(\.name).sorted() == other.failures.map(\.name).sorted(),
@@ -254,7 +254,7 @@ import Testing
         )
         #expect(names(outcome) == ["a/x:1", "a/y:2", "b/x:1", "b/x:2"])
         #expect(outcome.selected.map(\.ruleNumber) == [1, 2, 3, 3])
-        #expect(outcome.selected[1].ruleSummary == "rule 2 (a/*:2)")
+        #expect(outcome.selected[1].applied.summary == "a/*:2" && outcome.selected[1].ruleNumber == 2)
         let shadowed = try await Selector(store: store).select(
             rules("{repositories: '**'}\n{repositories: a/x, tags: '1'}"))
         #expect(

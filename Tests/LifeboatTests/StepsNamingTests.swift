@@ -33,10 +33,11 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "x", "the pattern is empty"), ("(a", "x", "'(a' is not a POSIX extended regular expression"),
-        ("(a)\\1", "x", "back-references (\\1) are not read"), ("a{40}{40}", "x", "multiply to more than 1000"),
+        ("", "x", "it is empty"), ("(a", "x", "'(a' is not a regular expression that is taken: unmatched ("),
+        ("(a)\\1", "x", "it refers back (\\1)"),
+        ("a{99}{99}", "x", "its repetitions stand for more than 2000 characters"),
         ("((a{9}){9}){99999999999999999999}", "x", ""),
-        (String(repeating: "a", count: 257), "x", "the pattern has 257 bytes, the limit is 256"),
+        (String(repeating: "a", count: 257), "x", "the regular expression has 257 characters, the limit is 256"),
         ("(a)", "\\2", "\\2 is not there: the pattern has 1 group"), ("a", "\\1", "the pattern has 0 groups"),
         ("a", "x\\", "a backslash stands for a group"), ("a", "\\n", "a backslash stands for a group"),
     ])

@@ -79,7 +79,7 @@ import Testing
         ),
         (
             "{import: {from: old, to: new, rename: [{from: '(', into: x}]}}",
-            "11:51: steps[0].import.rename[0].from: '(' is not a POSIX extended regular expression: Unmatched ( or \\("
+            "11:51: steps[0].import.rename[0].from: '(' is not a regular expression that is taken: unmatched ( or \\("
         ),
         (
             "{import: {from: old, to: new, rename: [{from: 'a(b)', into: '\\2'}]}}",

@@ -23,37 +23,16 @@ import Testing
         return (plan, outcome)
     }
 
-    private func seeded() async throws -> MemoryStore {
-        let store = MemoryStore(name: "old")
-        let app = try await store.target(RepositoryName("team/app"))
-        let first = try await SeededImages.push(to: app, seed: 1, tags: [Tag("1"), Tag("latest")])
-        try await SeededImages.push(to: app, seed: 2, tags: [Tag("2")])
-        try await SeededImages.push(to: app, seed: 3, subject: first.descriptor)
-        try await SeededImages.push(to: try await store.target(RepositoryName("base")), seed: 1, tags: [Tag("1")])
-        return store
-    }
-
-    private func digests(_ store: MemoryStore) async throws -> [String: Digest] {
-        var digests: [String: Digest] = [:]
-        for repository in await store.repositories() {
-            let source = await store.source(repository)
-            for tag in try await source.tags() {
-                digests["\(repository):\(tag)"] = try await source.resolve(.tag(tag)).digest
-            }
-        }
-        return digests
-    }
-
     @Test func `each blob and each manifest is read once for all targets`() async throws {
-        let old = ReadingStore(store: try await seeded())
+        let old = ReadingStore(store: try await SmallWorld.store())
         let targets = ["a", "b", "c"].map { MemoryStore(name: $0) }
         let (plan, outcome) = try await transfer(old, to: targets)
         #expect(plan.failures.isEmpty)
         #expect(plan.items.map(\.target) == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2])
         #expect(outcome.reports.allSatisfy { $0.outcome == .done })
         #expect(outcome.targets.map(\.done) == [4, 4, 4])
-        let want = try await digests(old.store)
-        for target in targets { #expect(try await digests(target) == want) }
+        let want = try await SmallWorld.digests(old.store)
+        for target in targets { #expect(try await SmallWorld.digests(target) == want) }
         #expect(old.reads.allSatisfy { $0.value == 1 }, "\(old.reads)")
         #expect(old.reads.count == 9 + 3)
         // Three images of two layers and a config, once each, and their manifests to three targets.
@@ -61,7 +40,7 @@ import Testing
     }
 
     @Test func `only what a target lacks goes there`() async throws {
-        let old = ReadingStore(store: try await seeded())
+        let old = ReadingStore(store: try await SmallWorld.store())
         let (full, empty) = (MemoryStore(name: "full"), MemoryStore(name: "empty"))
         _ = try await transfer(old, to: [full])
         old.forget()
@@ -69,12 +48,12 @@ import Testing
         #expect(plan.items.filter { $0.target == 0 }.allSatisfy { $0.action == .alreadyThere })
         #expect(plan.items.filter { $0.target == 1 }.allSatisfy { $0.action == .copy })
         #expect(outcome.targets.map(\.done) == [0, 4])
-        #expect(try await digests(empty) == digests(full))
+        #expect(try await SmallWorld.digests(empty) == SmallWorld.digests(full))
         #expect(old.reads.allSatisfy { $0.value == 1 })
     }
 
     @Test func `a conflict at one target is no matter at the other`() async throws {
-        let old = try await seeded()
+        let old = try await SmallWorld.store()
         let (a, b) = (MemoryStore(name: "a"), MemoryStore(name: "b"))
         try await SeededImages.push(to: try await b.target(RepositoryName("base")), seed: 9, tags: [Tag("1")])
         let (plan, outcome) = try await transfer(old, to: [a, b])
@@ -84,7 +63,7 @@ import Testing
     }
 
     @Test func `a target that refuses one blob fails its images only`() async throws {
-        let old = ReadingStore(store: try await seeded())
+        let old = ReadingStore(store: try await SmallWorld.store())
         let app = await old.store.source(try RepositoryName("team/app"))
         let image = try await app.manifest(app.resolve(.tag(Tag("2"))))
         let layer = try #require(image.children.last)
@@ -96,11 +75,11 @@ import Testing
         let failed = outcome.reports.filter { $0.outcome == .failed }
         #expect(failed.map(\.target) == ["bad/team/app:2"])
         #expect(failed.first?.error?.kind == .conflict)
-        #expect(try await digests(good) == digests(old.store))
+        #expect(try await SmallWorld.digests(good) == SmallWorld.digests(old.store))
     }
 
     @Test func `who failed for the moment is tried again alone`() async throws {
-        let old = ReadingStore(store: try await seeded())
+        let old = ReadingStore(store: try await SmallWorld.store())
         let app = await old.store.source(try RepositoryName("team/app"))
         let image = try await app.manifest(app.resolve(.tag(Tag("2"))))
         let layer = try #require(image.children.last)
@@ -108,14 +87,14 @@ import Testing
         let flaky = FailingTarget(store: MemoryStore(name: "flaky"), blob: layer.digest, kind: .unavailable, times: 2)
         let (_, outcome) = try await transfer(old, to: [good, flaky])
         #expect(outcome.targets.map(\.done) == [4, 4])
-        #expect(try await digests(flaky.store) == digests(old.store))
+        #expect(try await SmallWorld.digests(flaky.store) == SmallWorld.digests(old.store))
         // Once for both, twice for the one that failed.
         #expect(old.reads[layer.digest] == 3)
         #expect(old.reads.filter { $0.value > 1 }.count == 1)
     }
 
     @Test func `a target whose disk is full ends alone`() async throws {
-        let old = try await seeded()
+        let old = try await SmallWorld.store()
         let app = await old.source(try RepositoryName("team/app"))
         let layer = try #require(try await app.manifest(app.resolve(.tag(Tag("2")))).children.last)
         let full = FailingTarget(store: MemoryStore(name: "full"), blob: layer.digest, kind: .local)
@@ -126,7 +105,7 @@ import Testing
         #expect(outcome.targets[0].done < 4)
         #expect(outcome.targets.map { $0.done + $0.failed } == [4, 4])
         #expect(outcome.reports.first { $0.target == "full/team/app:2" }?.error?.kind == .local)
-        #expect(try await digests(good) == digests(old))
+        #expect(try await SmallWorld.digests(good) == SmallWorld.digests(old))
         let alone = await #expect(throws: LifeboatError.self) {
             let result = try await transfer(
                 old, to: [FailingTarget(store: MemoryStore(name: "x"), blob: layer.digest, kind: .local)])
@@ -136,7 +115,7 @@ import Testing
     }
 
     @Test func `several archives are written in one pass, each as if it were alone`() async throws {
-        let old = ReadingStore(store: try await seeded())
+        let old = ReadingStore(store: try await SmallWorld.store())
         try await withTemporaryFolder { folder in
             let targets = try ["a.tar", "b.tar", "c.tar.zst"].map {
                 try ArchiveTarget(path: folder + "/" + $0, fileSystem: LocalFileSystem(), replace: false)
@@ -162,7 +141,7 @@ import Testing
     }
 
     @Test func `an archive that exists with other contents ends alone`() async throws {
-        let old = try await seeded()
+        let old = try await SmallWorld.store()
         try await withTemporaryFolder { folder in
             let other = MemoryStore(name: "other")
             try await SeededImages.push(to: try await other.target(RepositoryName("x")), seed: 9, tags: [Tag("1")])

@@ -25,18 +25,8 @@ import Testing
         return (plan, outcome)
     }
 
-    private func seeded() async throws -> MemoryStore {
-        let store = MemoryStore(name: "old")
-        let app = try await store.target(RepositoryName("team/app"))
-        let first = try await SeededImages.push(to: app, seed: 1, tags: [Tag("1"), Tag("latest")])
-        try await SeededImages.push(to: app, seed: 2, tags: [Tag("2")])
-        try await SeededImages.push(to: app, seed: 3, subject: first.descriptor)
-        try await SeededImages.push(to: try await store.target(RepositoryName("base")), seed: 1, tags: [Tag("1")])
-        return store
-    }
-
     @Test func `everything arrives, each blob once, and a second run moves nothing`() async throws {
-        let old = try await seeded()
+        let old = try await SmallWorld.store()
         let new = MemoryStore(name: "new")
         let (plan, outcome) = try await transfer(old, to: new)
         #expect(plan.failures.isEmpty)
@@ -61,7 +51,7 @@ import Testing
     }
 
     @Test func `a tag that points elsewhere is a conflict, unless it may be moved`() async throws {
-        let old = try await seeded()
+        let old = try await SmallWorld.store()
         let new = MemoryStore(name: "new")
         let other = try await SeededImages.push(
             to: try await new.target(RepositoryName("team/app")), seed: 9, tags: [Tag("1")])
@@ -78,7 +68,7 @@ import Testing
     }
 
     @Test func `a referrer that came later is brought after`() async throws {
-        let old = try await seeded()
+        let old = try await SmallWorld.store()
         let new = MemoryStore(name: "new")
         _ = try await transfer(old, to: new)
         let app = try await old.target(RepositoryName("team/app"))
@@ -106,7 +96,7 @@ import Testing
     }
 
     @Test func `a missing image is named, and the others arrive`() async throws {
-        let old = try await seeded()
+        let old = try await SmallWorld.store()
         let selection = Selection(rules: [
             SelectionRule(repositories: [Glob("team/app")], tags: [Glob("1"), Glob("nope")])
         ])
@@ -117,7 +107,7 @@ import Testing
     }
 
     @Test func `two images that would get one name are refused before anything moves`() async throws {
-        let old = try await seeded()
+        let old = try await SmallWorld.store()
         let reference = try Reference(parsing: "new.example.com/one:1")
         let selection = Selection(rules: [
             SelectionRule(repositories: [Glob("team/app")], tags: [Glob("1"), Glob("2")])
@@ -128,6 +118,15 @@ import Testing
         }
         #expect(error?.kind == .policy)
         #expect(await new.repositories().isEmpty)
+    }
+
+    @Test func `what is tried again below a blob or a manifest counts for its image`() async throws {
+        let old = MemoryStore(name: "old")
+        let app = try await old.target(RepositoryName("app"))
+        try await SeededImages.push(to: app, seed: 1, tags: [Tag("1")])
+        let (_, outcome) = try await transfer(HesitatingStore(store: old), to: MemoryStore(name: "new"))
+        // Its manifest, its config and its two layers.
+        #expect(outcome.reports.map(\.retries) == [4])
     }
 
     @Test func `a blob whose bytes are wrong fails its images and no others`() async throws {
@@ -143,6 +142,36 @@ import Testing
         #expect(outcome.reports.first { $0.source.hasSuffix(":good") }?.outcome == .done)
         let target = try await new.source(RepositoryName("app"))
         #expect(try await target.tags() == [Tag("good")])
+    }
+}
+
+/// A store that has to try everything twice.
+struct HesitatingStore: SourceStore {
+    let store: MemoryStore
+
+    var name: String { store.name }
+    func repositories() async throws -> [RepositoryName] { await store.repositories() }
+    func source(_ repository: RepositoryName) async throws -> any ImageSource {
+        Repository(inner: await store.source(repository))
+    }
+
+    struct Repository: ImageSource {
+        let inner: any ImageSource
+
+        var name: String { inner.name }
+        func resolve(_ reference: TagOrDigest) async throws -> Descriptor { try await inner.resolve(reference) }
+        func tags() async throws -> [OCI.Tag] { try await inner.tags() }
+        func manifest(_ descriptor: Descriptor) async throws -> Manifest {
+            RetryCount.current?.add()
+            return try await inner.manifest(descriptor)
+        }
+        func referrers(of digest: Digest) async throws -> [Descriptor] { try await inner.referrers(of: digest) }
+        func read<R: Sendable>(
+            _ blob: Descriptor, after prefix: Prefix?, _ body: @escaping @Sendable (Content) async throws -> R
+        ) async throws -> R {
+            RetryCount.current?.add()
+            return try await inner.read(blob, after: prefix, body)
+        }
     }
 }
 

@@ -11,9 +11,11 @@ struct FaultTests {
         try await withScript { request in
             request.number < 2 ? ScriptedAnswer(status) : .json(#"{"tags":["a"]}"#)
         } _: { repository, server in
-            let tags = try await repository.tags()
+            let retries = RetryCount()
+            let tags = try await RetryCount.$current.withValue(retries) { try await repository.tags() }
             #expect(tags.map(\.description) == ["a"])
             #expect(server.requests.count == 3)
+            #expect(retries.value == 2)
         }
     }
 

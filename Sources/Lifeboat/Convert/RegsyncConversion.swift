@@ -250,10 +250,14 @@ struct RegsyncConversion {
         var members = reader.members(node, key: key)
         if let range = members.take("semverRange") {
             let ranges = reader.texts(range, key: key + ".semverRange")
-            if ranges.count == 1, let semver = SemverRange.convert(ranges[0].text) {
-                rule.semver = semver
+            if ranges.count == 1, let text = ranges.first?.text {
+                do {
+                    rule.semver = try VersionRange(parsing: text).description
+                } catch {
+                    reader.note("\(error.description): not carried over", at: range, key: key + ".semverRange")
+                }
             } else {
-                reader.note("not a list of comparisons: not carried over", at: range, key: key + ".semverRange")
+                reader.note("not one range of versions: not carried over", at: range, key: key + ".semverRange")
             }
         }
         filter(members, key: key, wildcard: "*", into: &rule.tags, except: &rule.exceptTags)

@@ -51,13 +51,14 @@ struct SkopeoConversion {
         }
         if let images = members.take("images-by-semver") {
             for (repository, value) in named(images, key: key + ".images-by-semver") {
-                guard let range = SemverRange.convert(value.text) else {
+                do {
+                    let range = try VersionRange(parsing: value.text).description
+                    rules.append(DefinitionDraft.Rule(repositories: [repository], semver: range))
+                } catch {
                     reader.note(
-                        "'\(shown(value.text, limit: 200))' is not a list of comparisons: left out", at: value.node,
+                        "\(error.description): left out", at: value.node,
                         key: key + ".images-by-semver.\(repository)")
-                    continue
                 }
-                rules.append(DefinitionDraft.Rule(repositories: [repository], semver: range))
             }
         }
         let store = DefinitionDraft.Store(kind: "registry", place: host)

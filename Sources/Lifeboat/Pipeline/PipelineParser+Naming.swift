@@ -11,7 +11,7 @@ extension PipelineParser {
         }
         if let node = members["rename"] {
             naming.rename = rules(node, key: key + ".rename").compactMap { rule, key in
-                let members = reader.members(rule, key: key, known: ["from", "into"])
+                let members = reader.members(rule, key: key, known: DefinitionKeys.renaming)
                 return rewrite(members, at: rule, key: key)
             }
         }
@@ -30,7 +30,7 @@ extension PipelineParser {
     }
 
     private func retag(_ node: Node, key: String) -> Retag? {
-        let members = reader.members(node, key: key, known: ["from", "into", "digest", "tag"])
+        let members = reader.members(node, key: key, known: DefinitionKeys.retagging)
         let isByDigest = members["digest"] != nil || members["tag"] != nil
         let isByTag = members["from"] != nil || members["into"] != nil
         if isByDigest, isByTag {

@@ -92,17 +92,17 @@ extension PipelineParser {
 
     private func readReferrers(_ node: Node, into rule: inout SelectionRule, key: String) {
         switch node {
-        case .mapping:
+        case .mapping(let mapping):
+            if mapping.isEmpty { reader.fault("want types, rescan or both", at: node, key: key) }
             let members = reader.members(node, key: key, known: DefinitionKeys.referrers)
-            guard let types = members["types"] else {
-                reader.fault("missing, want patterns of artifact types", at: node, key: key + ".types")
-                return
+            if let types = members["types"] { rule.referrerTypes = patterns(types, key: key + ".types") }
+            if let rescan = members["rescan"] {
+                rule.rescan = reader.value(rescan, key: key + ".rescan") { try Quantity.interval($0) }
             }
-            rule.referrerTypes = patterns(types, key: key + ".types")
         case .scalar:
             if let flag = reader.flag(node, key: key) { rule.referrers = flag }
         default:
-            reader.fault("want true, false or {types: [...]}, got \(node.kindName)", at: node, key: key)
+            reader.fault("want true, false or {types: [...], rescan: 7d}, got \(node.kindName)", at: node, key: key)
         }
     }
 

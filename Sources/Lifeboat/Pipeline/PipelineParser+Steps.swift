@@ -110,7 +110,7 @@ extension PipelineParser {
             if other == store {
                 reader.fault("store and against are the same store", at: against, key: key + ".against")
             }
-            let naming = naming(members, key: key).under(store)
+            let naming = naming(members, key: key)
             // The list comes from what it should be, and is looked up in what it is.
             step = VerifyStep(
                 sources: [SourceDefinition(store: other, selection: selection)], against: store, naming: naming,

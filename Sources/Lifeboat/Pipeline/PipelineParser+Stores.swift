@@ -13,7 +13,9 @@ extension PipelineParser {
             }
             return nil
         }
-        let known = kind == "registry" ? DefinitionKeys.registry : kind == "archive" ? ["archive", "keep"] : ["layout"]
+        let known =
+            kind == "registry"
+            ? DefinitionKeys.registry : kind == "archive" ? DefinitionKeys.archive : DefinitionKeys.layout
         for (name, member) in members where !known.contains(name) {
             let what = kind == "archive" ? "an archive" : "a \(kind)"
             reader.fault(
@@ -101,13 +103,13 @@ extension PipelineParser {
             wanted.credentials = self.credentials(credentials, key: key + ".credentials")
         }
         if let tls = members["tls"] {
-            let members = reader.members(tls, key: key + ".tls", known: ["ca", "verify"])
+            let members = reader.members(tls, key: key + ".tls", known: DefinitionKeys.tls)
             wanted.caFile = members["ca"].flatMap { reader.text($0, key: key + ".tls.ca") }.map(resolved)
             wanted.verifiesTLS = members["verify"].flatMap { reader.flag($0, key: key + ".tls.verify") }
         }
         if let limits = members["limits"] {
             let key = key + ".limits"
-            let members = reader.members(limits, key: key, known: ["connections", "requests", "bandwidth"])
+            let members = reader.members(limits, key: key, known: DefinitionKeys.limits)
             wanted.connections = members["connections"].flatMap {
                 reader.value($0, key: key + ".connections") { try Quantity.count($0, in: 1...1000) }
             }
@@ -120,7 +122,7 @@ extension PipelineParser {
         }
         if let timeouts = members["timeouts"] {
             let key = key + ".timeouts"
-            let members = reader.members(timeouts, key: key, known: ["connect", "answer", "idle"])
+            let members = reader.members(timeouts, key: key, known: DefinitionKeys.timeouts)
             func duration(_ name: String) -> Duration? {
                 members[name].flatMap { reader.value($0, key: key + "." + name, Quantity.duration) }
             }
@@ -155,7 +157,7 @@ extension PipelineParser {
                 return nil
             }
         }
-        let members = reader.members(node, key: key, known: ["username", "password", "passwordFile", "command"])
+        let members = reader.members(node, key: key, known: DefinitionKeys.credentials)
         switch Set(members.keys) {
         case ["command"]: return members["command"].flatMap { command($0, key: key + ".command") }
         case ["username", "passwordFile"]:

@@ -96,7 +96,7 @@ final class PipelineParser {
                 continue
             }
             var input = PipelineInput()
-            let members = value.isEmpty ? [:] : reader.members(value, key: key, known: ["description", "default"])
+            let members = value.isEmpty ? [:] : reader.members(value, key: key, known: DefinitionKeys.input)
             input.description = members["description"].flatMap { reader.text($0, key: key + ".description") }
             input.defaultValue = members["default"].flatMap { reader.text($0, key: key + ".default") }
             inputs[name] = input
@@ -110,7 +110,7 @@ final class PipelineParser {
     }
 
     private func window(_ node: Node) -> RunWindow? {
-        let members = reader.members(node, key: "window", known: ["from", "to", "timezone"])
+        let members = reader.members(node, key: "window", known: DefinitionKeys.window)
         for name in ["from", "to"] where members[name] == nil {
             if case .mapping = node { reader.fault("missing, want HH:MM", at: node, key: "window." + name) }
         }

@@ -15,6 +15,21 @@ enum Quantity {
         return .milliseconds(count * unit)
     }
 
+    /// Reads `7d`, `12h`, `30m` or `0s`: how often something is done again, a year at most, 0 for each time.
+    static func interval(_ text: String) throws(LifeboatError) -> Duration {
+        let units: [Substring: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
+        let number = text.prefix { $0.isASCII && $0.isNumber }
+        guard let count = Int(number), let unit = units[text.dropFirst(number.count)],
+            count <= 366 * 86_400 / unit
+        else {
+            throw LifeboatError(
+                .policy,
+                "'\(shown(text, limit: 40))' is not an interval, want a number with s, m, h or d, such as 7d, or 0s for "
+                    + "each time")
+        }
+        return .seconds(count * unit)
+    }
+
     /// Reads `50/s` or `3000/m`: requests a second.
     static func rate(_ text: String) throws(LifeboatError) -> Double {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)

@@ -31,6 +31,22 @@ public struct Naming: Sendable {
         return (repository, selected.companionOf == nil ? tag : selected.image.tag)
     }
 
+    /// What will be called so at the target, before it is known what it is.
+    func target(for reference: TagOrDigest, in repository: RepositoryName, isCompanion: Bool) throws -> (
+        RepositoryName, Tag?
+    ) {
+        switch reference {
+        case .digest(let digest):
+            if let exact { return (exact.repository, exact.tag ?? (exact.digest == nil ? .latest : nil)) }
+            return (try self.repository(for: repository), tag(for: digest))
+        case .tag(let tag):
+            if let exact {
+                return (exact.repository, isCompanion ? tag : exact.tag ?? (exact.digest == nil ? .latest : nil))
+            }
+            return (try self.repository(for: repository), isCompanion ? tag : try self.tag(for: tag))
+        }
+    }
+
     private func repository(for name: RepositoryName) throws -> RepositoryName {
         if prefix.isEmpty, rename.isEmpty { return name }
         let renamed = rename.firstResult(for: name.description) ?? name.description
@@ -38,10 +54,15 @@ public struct Naming: Sendable {
     }
 
     private func tag(for image: NamedImage) throws -> Tag? {
-        guard let tag = image.tag else {
-            for case .digest(image.descriptor.digest, let tag) in retag { return tag }
-            return nil
-        }
+        try image.tag.map { try tag(for: $0) } ?? tag(for: image.descriptor.digest)
+    }
+
+    private func tag(for digest: Digest) -> Tag? {
+        for case .digest(digest, let tag) in retag { return tag }
+        return nil
+    }
+
+    private func tag(for tag: Tag) throws -> Tag {
         // These names say which digest they belong to, and nobody finds them under others.
         guard !retag.isEmpty, tag.companionStem == nil else { return tag }
         for case .tag(let rewrite) in retag {

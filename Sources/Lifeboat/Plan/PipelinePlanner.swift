@@ -15,7 +15,9 @@ public struct PipelinePlanner: Sendable {
         var plan = PipelinePlan(name: name)
         var written: [String: PlannedImages] = [:]
         var spools: [ManifestSpool] = []
-        for step in steps {
+        for (number, step) in steps.enumerated() {
+            // What later steps read or write is as this one leaves it.
+            let later = Set(steps[(number + 1)...].flatMap { $0.work.reads + $0.work.writes }.map(\.place))
             let spool = ManifestSpool(fileSystem: environment.fileSystem, folder: environment.workFolder)
             spools.append(spool)
             var planned = StepPlan(step)
@@ -23,7 +25,7 @@ public struct PipelinePlanner: Sendable {
                 if case .copy(let copy) = step.work {
                     let (result, moves) = try await self.plan(copy, planned, written, spool)
                     planned = result
-                    for (number, target) in copy.targets.enumerated() {
+                    for (number, target) in copy.targets.enumerated() where later.contains(target.store.place) {
                         let place = target.store.place
                         let images = written[place] ?? PlannedImages()
                         await images.add(moves.items.filter { $0.target == number }, spool: spool)
@@ -58,6 +60,7 @@ public struct PipelinePlanner: Sendable {
             }
             var planner = Planner(targets: targets, spool: spool)
             planner.written = environment.writtenTags
+            planner.rotation = environment.rotation()
             var plan = try await planner.plan(sources)
             report.notes += plan.notes
             if let agreed = environment.agreed[report.name] {
@@ -145,10 +148,8 @@ extension OpenStores {
     func source(_ definition: StoreDefinition, after planned: PlannedImages?) async throws -> any SourceStore {
         guard let planned else { return try await source(definition) }
         switch definition {
-        case .registry:
-            let store = try await source(definition)
-            guard let registry = store as? Registry else { return store }
-            return PlannedRegistry(images: planned, base: registry)
+        case .registry(let host, let prefix):
+            return PlannedRegistry(images: planned, base: try registry(host, definition)).under(prefix)
         case .archive(let path): return PlannedCatalog(images: planned, base: nil, name: path)
         case .layout(let path):
             let base = try await exists(path) ? try await source(definition) as? any ImageCatalog : nil

@@ -41,24 +41,36 @@ public struct PlanItem: Sendable {
     public var graph: ImageGraph?
     /// What a reader should know and that is no failure.
     public var notes: [String] = []
+    /// How often requests for its manifests were repeated.
+    var retries = 0
     /// Which of the step's targets it is for.
     public var target = 0
     /// How messages call that target.
     public var targetStore = ""
     /// What is done about a tag that points elsewhere.
     public var overwrite = Overwrite.never
+    /// Whether its referrers were looked up: when it is at the target, so are they.
+    var readsReferrers = false
+    var chosenBy: Selector.AppliedRule?
+
     /// The rule that chose it, in the words of the definition.
-    public var rule = ""
+    public var rule: String { chosenBy?.summary ?? "" }
+
+    /// Between which repositories its referrers are copied.
+    var referrerWay: ReferrerWay? {
+        chosenBy.map { chosen in
+            ReferrerWay(
+                from: "\(store.name)/\(source.repository)", to: "\(targetStore)/\(targetRepository)", by: chosen.rule)
+        }
+    }
 
     /// What the target's tag will point to.
     public var root: Descriptor { graph?.root ?? source.descriptor }
 
     public var sourceName: String { store.name + "/" + source.name }
 
-    public var targetName: String { targetName(in: targetStore) }
-
-    public func targetName(in target: String) -> String {
-        target + "/" + targetRepository.description
+    public var targetName: String {
+        targetStore + "/" + targetRepository.description
             + (targetTag.map { ":" + $0.description } ?? "@" + root.digest.description)
     }
 }

@@ -34,12 +34,16 @@ public struct Planner: Sendable {
     public var written: (any WrittenTags)?
     public var concurrency = 16
     private let graphs = GraphShelf()
+    private let present: TargetTags
+    /// Whose referrers are looked up although the image is at the target.
+    var rotation: ReferrerRotation?
     /// Names of the images that are planned, as reports call them; nil for all.
     public var only: Set<String>?
 
     public init(targets: [Target], spool: ManifestSpool) {
         self.targets = targets
         self.spool = spool
+        present = TargetTags(targets)
     }
 
     public init(target: any TargetStore, naming: Naming, overwrite: Overwrite, spool: ManifestSpool) {
@@ -51,8 +55,9 @@ public struct Planner: Sendable {
         var plan = Plan()
         var images: [Candidate] = []
         for source in sources {
-            let outcome = try await Selector(store: source.store, concurrency: concurrency, spool: spool)
-                .select(source.selection)
+            var selector = Selector(store: source.store, concurrency: concurrency, spool: spool)
+            selector.pinning = Pinning(store: source.store, spool: spool, targets: targets, present: present)
+            let outcome = try await selector.select(source.selection)
             plan.notes += outcome.notes
             plan.failures += outcome.failures.map { PlanFailure(name: $0.name, error: $0.error) }
             images += outcome.selected.map { Candidate(selected: $0, store: source.store) }
@@ -142,7 +147,16 @@ public struct Planner: Sendable {
             item.targetStore = targets[number].store.name
             item.overwrite = targets[number].overwrite
             do {
-                planned.items[number] = try await self.item(item, for: candidate, graph: &graph)
+                let below = RetryCount()
+                let (known, first) = (graph, item)
+                var result: PlanItem
+                (result, graph) = try await RetryCount.$current.withValue(below) {
+                    var graph = known
+                    let item = try await self.item(first, for: candidate, graph: &graph)
+                    return (item, graph)
+                }
+                result.retries = below.value
+                planned.items[number] = result
             } catch let error as any Failure where error.kind != .internal && error.kind != .local {
                 planned.failures.append(
                     targets.count > 1
@@ -158,22 +172,26 @@ public struct Planner: Sendable {
         let image = candidate.image
         let rule = candidate.selected.rule
         let target = targets[item.target]
-        item.rule = rule.summary
+        item.chosenBy = candidate.selected.applied
         let source = try await candidate.store.source(image.repository)
         let reader = SpooledReader(source: source, spool: spool, graphs: graphs)
-        // With one platform chosen the root is another manifest, which only the graph tells.
-        if rule.platforms.count == 1, graph == nil { graph = try await self.graph(image, rule, reader) }
-        item.graph = graph
-        item.action = try await action(for: item, at: target)
-        if item.action == .alreadyThere, rule.referrers, try await lacksReferrers(item, rule, reader, at: target) {
-            item.action = .copy
+        let root: Descriptor
+        if let graph {
+            root = graph.root
+        } else {
+            root = try await ImageGraph.root(of: image.descriptor, platforms: rule.platforms, from: reader)
+        }
+        item.action = try await action(for: item, root: root, at: target)
+        item.readsReferrers = rule.referrers
+        if item.action == .alreadyThere, rule.referrers {
+            item.readsReferrers = try await isDue(root.digest, item, rule)
+            if item.readsReferrers, try await lacksReferrers(of: root, item, rule, reader) { item.action = .copy }
         }
         if item.action == .alreadyThere {
             // The digest of what is there; its parts need not be moved.
-            item.source.descriptor = item.root
-            item.graph = nil
-        } else if item.graph == nil {
-            graph = try await self.graph(image, rule, reader)
+            item.source.descriptor = root
+        } else {
+            if graph == nil { graph = try await graphs.graph(image.descriptor, rule, from: reader) }
             item.graph = graph
         }
         if !rule.platforms.isEmpty, !image.descriptor.mediaType.isIndex, item.graph != nil {
@@ -196,43 +214,60 @@ public struct Planner: Sendable {
         }
     }
 
-    private func graph(_ image: NamedImage, _ rule: SelectionRule, _ reader: SpooledReader) async throws -> ImageGraph {
-        try await graphs.graph(image.descriptor, rule, from: reader)
-    }
-
-    private func action(for item: PlanItem, at target: Target) async throws -> PlanItem.Action {
-        guard !(target.store is any PlannedTarget) else { return .copy }
-        let repository = try await target.store.target(item.targetRepository)
-        let reference: TagOrDigest = item.targetTag.map { .tag($0) } ?? .digest(item.root.digest)
-        guard let present = try await repository.find(reference) else { return .copy }
-        if present.digest == item.root.digest { return .alreadyThere }
+    private func action(for item: PlanItem, root: Descriptor, at target: Target) async throws -> PlanItem.Action {
+        let reference: TagOrDigest = item.targetTag.map { .tag($0) } ?? .digest(root.digest)
+        guard let present = try await present.find(reference, in: item.targetRepository, at: item.target) else {
+            return .copy
+        }
+        if present == root.digest { return .alreadyThere }
         // A list of referrers is no version: both sides' entries are kept, by the target's `list`.
         if item.targetTag?.listsReferrers ?? false { return .copy }
         switch target.overwrite {
-        case .always: return .replace(present.digest)
+        case .always: return .replace(present)
         case .ours:
             guard let written else {
                 throw LifeboatError(
                     .policy, "overwrite is ours, and nothing remembers what was written to \(target.store.name)")
             }
-            try await written.checkOurs(item, present: present.digest, registry: target.store.name)
-            return .replace(present.digest)
+            try await written.checkOurs(item, want: root.digest, present: present, registry: target.store.name)
+            return .replace(present)
         case .never:
             throw LifeboatError(
                 .conflict,
-                "\(item.targetName) points to \(present.digest), want \(item.root.digest)",
+                "\(item.targetName) points to \(present), want \(root.digest)",
                 advice: "--overwrite always (overwrite: always) moves the tag; nothing was changed")
         }
     }
 
-    /// Whether the source knows a signature or SBOM of the image that the target does not hold.
+    /// Whether the referrers of an image that is at the target are looked up in this run: always where that is free.
+    private func isDue(_ root: Digest, _ item: PlanItem, _ rule: SelectionRule) async throws -> Bool {
+        guard let rotation, !(item.store is any ImageCatalog), let way = item.referrerWay else { return true }
+        return try await rotation.isDue(root, way, by: rule)
+    }
+
+    /// Whether the source knows a signature or SBOM of the image, or of a manifest in it, that the target does not hold.
+    ///
+    /// - Parameter root: what the target's tag points to.
     private func lacksReferrers(
-        _ item: PlanItem, _ rule: SelectionRule, _ source: SpooledReader, at target: Target
+        of root: Descriptor, _ item: PlanItem, _ rule: SelectionRule, _ source: SpooledReader
     ) async throws -> Bool {
-        let repository = try await target.store.target(item.targetRepository)
-        for referrer in try await source.referrers(of: item.root.digest)
-        where rule.wants(referrer: referrer) {
-            if try await repository.find(.digest(referrer.digest)) == nil { return true }
+        let repository = try await targets[item.target].store.target(item.targetRepository)
+        var seen: Set<Digest> = []
+        var waiting = [root]
+        while let manifest = waiting.popLast() {
+            guard seen.insert(manifest.digest).inserted else { continue }
+            if manifest.mediaType.isIndex, case .index(let children) = try await source.manifest(manifest).kind {
+                waiting += children.filter { child in
+                    child.mediaType.isManifest
+                        && (rule.platforms.isEmpty
+                            || child.platform.map { platform in rule.platforms.contains { $0.matches(platform) } }
+                                ?? true)
+                }
+            }
+            for referrer in try await source.referrers(of: manifest.digest) where rule.wants(referrer: referrer) {
+                if try await repository.find(.digest(referrer.digest)) == nil { return true }
+                waiting.append(referrer)
+            }
         }
         return false
     }

@@ -58,7 +58,10 @@ private struct Tally {
     var requests: [String: [String: Int]] = [:]
     /// Bytes of bodies by host, both directions.
     var traffic: [String: Int64] = [:]
-    private var seen: Set<Digest> = []
+    /// Numbers that stand for digests and repositories: there may be 100,000 of the former.
+    private var digests: [Digest: UInt32] = [:]
+    private var repositories: [RepositoryName: UInt32] = [:]
+    private var seen: Set<UInt32> = []
     private var placed: Set<Place> = []
     /// Blobs by the target that has them then, in whatever repository.
     private var arrived: Set<Place> = []
@@ -66,9 +69,24 @@ private struct Tally {
     private let targetHosts: [String?]
 
     private struct Place: Hashable {
-        var target: Int
-        var repository: RepositoryName?
-        var digest: Digest
+        var target: UInt16
+        var repository: UInt32
+        var digest: UInt32
+    }
+
+    private mutating func number(_ digest: Digest) -> UInt32 {
+        let next = UInt32(digests.count)
+        if let known = digests[digest] { return known }
+        digests[digest] = next
+        return next
+    }
+
+    private mutating func number(_ repository: RepositoryName) -> UInt32 {
+        // 0 stands for all of them.
+        let next = UInt32(repositories.count + 1)
+        if let known = repositories[repository] { return known }
+        repositories[repository] = next
+        return next
     }
 
     init(_ targets: [any TargetStore]) {
@@ -79,6 +97,7 @@ private struct Tally {
         switch store {
         case let registry as Registry: registry.name
         case let planned as PlannedRegistry: planned.host
+        case let part as PrefixedRegistry: host(part.base)
         default: nil
         }
     }
@@ -88,25 +107,24 @@ private struct Tally {
         let sourceHost = Tally.host(item.store)
         let targetHost = targetHosts[item.target]
         var new: Int64 = 0
+        let target = UInt16(item.target)
+        let repository = number(item.targetRepository)
         for manifest in graph.manifests {
-            if seen.insert(manifest.digest).inserted { new += manifest.size }
+            if seen.insert(number(manifest.digest)).inserted { new += manifest.size }
             count(.write, at: targetHost, manifest.size)
         }
         for blob in graph.blobs {
-            let isNew = seen.insert(blob.digest).inserted
+            let digest = number(blob.digest)
+            let isNew = seen.insert(digest).inserted
             if isNew {
                 new += blob.size
                 count(.blob, at: sourceHost, blob.size)
             }
-            guard
-                placed.insert(
-                    Place(target: item.target, repository: item.targetRepository, digest: blob.digest)
-                ).inserted
-            else {
+            guard placed.insert(Place(target: target, repository: repository, digest: digest)).inserted else {
                 continue
             }
             count(.head, at: targetHost)
-            if arrived.insert(Place(target: item.target, repository: nil, digest: blob.digest)).inserted {
+            if arrived.insert(Place(target: target, repository: 0, digest: digest)).inserted {
                 // Begun by a POST, which has no body, and sent by a PUT.
                 count(.write, at: targetHost)
                 count(.write, at: targetHost, blob.size)

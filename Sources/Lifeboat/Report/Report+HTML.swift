@@ -28,6 +28,7 @@ extension Report {
             \(certificates)
             \(failureSection)
             \(stepSection)
+            \(targetSection)
             \(repositorySection)
             \(slowestSection)
             </main>

@@ -108,9 +108,8 @@ public struct ImageReport: Sendable {
     public var bytesTrusted: Int64 = 0
     /// From its first blob to its tag; images under way at once overlap.
     public var seconds: Double = 0
-    /// How often a blob of it was read again as a whole, or its manifests sent again.
-    ///
-    /// Requests without a body that were repeated below that are not counted here.
+    /// How often something of it was tried again: requests, blobs as a whole, manifests that were sent. What several
+    /// images share is counted for each of them.
     public var retries = 0
     /// Where the target's tag pointed before, if it was moved.
     public var replaced: Digest?

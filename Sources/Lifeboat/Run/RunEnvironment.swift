@@ -26,6 +26,11 @@ public struct RunEnvironment: Sendable {
     public var defaultRepository: RepositoryName?
     /// What `overwrite: ours` asks, and what is told of every tag that an import writes; nil to remember nothing.
     public var writtenTags: (any WrittenTags)?
+    /// Remembers when referrers were looked up; nil to look them up each time.
+    public var referrerLookups: (any ReferrerLookups)?
+    /// How often referrers of what is at the target already are looked up again, whatever a definition says; zero for
+    /// now.
+    public var rescan: Duration?
 
     public init(
         fileSystem: any FileSystem, surroundings: Surroundings, registries: RegistryOptions, logger: Logger,
@@ -36,5 +41,24 @@ public struct RunEnvironment: Sendable {
         self.registries = registries
         self.logger = logger
         self.workFolder = workFolder
+    }
+}
+
+extension RunEnvironment {
+    /// Reads what `--rescan` says: `now`, or an interval such as `1d`.
+    ///
+    /// - Throws: `LifeboatError` of kind `.usage`.
+    public static func rescan(parsing text: String) throws(LifeboatError) -> Duration {
+        if text == "now" { return .zero }
+        do {
+            return try Quantity.interval(text)
+        } catch {
+            throw LifeboatError(.usage, "--rescan: \(error.description)", advice: "now, or a number with s, m, h or d")
+        }
+    }
+
+    /// Whose referrers are looked up in a run that begins now.
+    func rotation() -> ReferrerRotation {
+        ReferrerRotation(memory: referrerLookups, now: surroundings.now(), interval: rescan)
     }
 }

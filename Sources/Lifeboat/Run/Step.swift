@@ -87,10 +87,10 @@ extension CopyStep {
 }
 
 extension CopyStep {
-    /// The registry that all images come from, if it is one.
+    /// The registry that all images come from, if it is one, with the path under which they are there.
     var origin: String? {
         let hosts = sources.map { source -> String? in
-            if case .registry(let host, _) = source.store { host } else { nil }
+            if case .registry = source.store { source.store.description } else { nil }
         }
         return Set(hosts).count == 1 ? hosts[0] : nil
     }

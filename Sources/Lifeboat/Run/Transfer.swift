@@ -184,7 +184,10 @@ struct Transfer: Sendable {
             deliveries: zip(numbers, parts).map { number, part in
                 BlobCopy.Delivery(target: targets[number], items: part.map { items[$0] })
             }, retry: retry, surroundings: surroundings, observe: observe, retried: { await state.retried(wanted) })
-        for ((number, part), result) in zip(zip(numbers, parts), await copy.run(first: first)) {
+        let below = RetryCount()
+        let results = await RetryCount.$current.withValue(below) { await copy.run(first: first) }
+        await state.retried(wanted, times: below.value)
+        for ((number, part), result) in zip(zip(numbers, parts), results) {
             switch result {
             case .success(let result):
                 let complete = await state.arrived(job.blob, part, moved: result.moved, trusted: result.isTrusted)
@@ -209,12 +212,17 @@ struct Transfer: Sendable {
     private func finish(_ number: Int, _ items: [PlanItem], _ state: TransferState) async throws {
         let item = items[number]
         await state.begin([number])
+        let below = RetryCount()
         do {
             await remember(item, state) { try await $0.begin($1) }
-            let moved = try await push(item) { await state.retried([number]) }
+            let moved = try await RetryCount.$current.withValue(below) {
+                try await push(item) { await state.retried([number]) }
+            }
+            await state.retried([number], times: below.value)
             await remember(item, state) { try await $0.record($1) }
             observe(.imageEnded(await state.done(number, moved: moved)))
         } catch {
+            await state.retried([number], times: below.value)
             return try await failed([number], at: item.target, error, state)
         }
         try await noteMovedTag(number, item, state)

@@ -37,10 +37,11 @@ actor TransferState {
         finished = items.map { _ in false }
         reports = items.map { item in
             var report = ImageReport(
-                source: item.sourceName, target: item.targetName(in: targets[item.target]), digest: item.root.digest,
+                source: item.sourceName, target: item.targetName, digest: item.root.digest,
                 outcome: .failed)
             report.size = item.graph?.size ?? 0
             if case .replace(let old) = item.action { report.replaced = old }
+            report.retries = item.retries
             report.notes += item.notes + (item.graph.map(ImageReport.notes) ?? [])
             return report
         }
@@ -78,8 +79,8 @@ actor TransferState {
     }
 
     /// Something of these is tried again.
-    func retried(_ items: [Int]) {
-        for item in items { reports[item].retries += 1 }
+    func retried(_ items: [Int], times: Int = 1) {
+        for item in items { reports[item].retries += times }
     }
 
     private func stopClock(_ item: Int) {

@@ -53,21 +53,21 @@ extension WrittenTags {
     /// Moves a tag that points elsewhere only if it still points to what was last written there.
     ///
     /// - Throws: `LifeboatError` `.conflict` if somebody else has moved it, or nobody knows who wrote it.
-    func checkOurs(_ item: PlanItem, present: Digest, registry: String) async throws {
+    func checkOurs(_ item: PlanItem, want: Digest, present: Digest, registry: String) async throws {
         guard let tag = item.targetTag else { return }
         let known = try await lastWritten(registry: registry, repository: item.targetRepository, tag: tag)
         guard known.digest != present, known.begun != present else { return }
-        let name = item.targetName(in: registry)
+        let name = item.targetName
         if let known = known.digest {
             throw LifeboatError(
                 .conflict,
-                "\(name) points to \(present), want \(item.root.digest); lifeboat last wrote \(known) there, so that "
+                "\(name) points to \(present), want \(want); lifeboat last wrote \(known) there, so that "
                     + "somebody else has moved it",
                 advice: "--overwrite always (overwrite: always) moves it all the same; nothing was changed")
         }
         throw LifeboatError(
             .conflict,
-            "\(name) points to \(present), want \(item.root.digest); nothing is known of lifeboat having written it",
+            "\(name) points to \(present), want \(want); nothing is known of lifeboat having written it",
             advice: "--overwrite always (overwrite: always), once, makes it ours; nothing was changed")
     }
 }

@@ -51,6 +51,21 @@ public struct ListedImage: Sendable, Hashable {
         self.target = target
     }
 
+    /// The image as a store calls it; nil if it is none of the store's.
+    ///
+    /// - Parameter store: a registry, or a path under one.
+    func within(_ store: String) -> ListedImage? {
+        guard let registry, registry != store else { return self }
+        let full = "\(registry)/\(repository)"
+        guard full.hasPrefix(store + "/") else { return nil }
+        do {
+            let repository = try RepositoryName(String(full.dropFirst(store.utf8.count + 1)))
+            return ListedImage(registry: store, repository: repository, target: target)
+        } catch {
+            return nil
+        }
+    }
+
     /// As docker reads it: `debian:12` is `docker.io/library/debian:12`. A digest decides, whatever the tag beside it.
     init(_ reference: Reference) {
         self.init(registry: reference.registry, repository: reference.repository, target: reference.tagOrDigest)

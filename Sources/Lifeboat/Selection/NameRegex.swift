@@ -41,6 +41,13 @@ public struct NameRegex: Hashable, Sendable, CustomStringConvertible {
 
     public func matches(_ name: some StringProtocol) -> Bool { compiled.matches(String(name)) }
 
+    /// How many groups the expression has.
+    var groupCount: Int { compiled.groupCount }
+
+    /// What each group matched, the first one first; empty for a group that had no part in it. Nil if the expression
+    /// does not match all of the name.
+    func groups(in name: String) -> [String]? { compiled.groups(in: name) }
+
     public static func == (a: NameRegex, b: NameRegex) -> Bool { a.description == b.description }
     public func hash(into hasher: inout Hasher) { hasher.combine(description) }
 
@@ -112,10 +119,13 @@ extension NameRegex {
     /// What regcomp(3) made, freed with the last pattern that uses it.
     private final class Compiled: Sendable {
         private let regex: Mutex<regex_t>
+        /// Without the group around all of it.
+        let groupCount: Int
 
         init?(_ pattern: String) {
             var regex = regex_t()
-            guard regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) == 0 else { return nil }
+            guard regcomp(&regex, pattern, REG_EXTENDED) == 0 else { return nil }
+            groupCount = regex.re_nsub - 1
             self.regex = Mutex(regex)
         }
 
@@ -123,6 +133,17 @@ extension NameRegex {
 
         func matches(_ name: String) -> Bool {
             regex.withLock { regexec(&$0, name, 0, nil, 0) == 0 }
+        }
+
+        func groups(in name: String) -> [String]? {
+            let bytes = Array(name.utf8)
+            guard !bytes.contains(0) else { return nil }
+            // The whole, the group around all of it, and the groups.
+            var matches = [regmatch_t](repeating: regmatch_t(), count: groupCount + 2)
+            guard regex.withLock({ regexec(&$0, name, matches.count, &matches, 0) }) == 0 else { return nil }
+            return matches.dropFirst(2).map { match in
+                match.rm_so < 0 ? "" : String(decoding: bytes[Int(match.rm_so)..<Int(match.rm_eo)], as: UTF8.self)
+            }
         }
 
         /// What is wrong with a pattern, in the words of regerror(3); nil if nothing is.

@@ -3,6 +3,8 @@ import OCI
 /// The rules of a selection as they apply to one store: who owns which repository, and what a list names in it.
 struct Ruleset: Sendable {
     let rules: [SelectionRule]
+    /// The rules for images, and for what belongs to one and has no platform of its own.
+    private let applied: [(image: Selector.AppliedRule, companion: Selector.AppliedRule)]
     /// By rule, what its list names in this store; nil for a rule of patterns.
     private(set) var listed: [[RepositoryName: [TagOrDigest]]?] = []
     /// What a reader should know of lists.
@@ -12,6 +14,13 @@ struct Ruleset: Sendable {
     ///   be meant.
     init(_ selection: Selection, of store: String, hosts: Set<String>) throws {
         rules = selection.rules
+        applied = selection.rules.enumerated().map { number, rule in
+            var companion = rule
+            companion.platforms = []
+            return (
+                Selector.AppliedRule(rule, number: number + 1), Selector.AppliedRule(companion, number: number + 1)
+            )
+        }
         let hosts = Set(hosts.map { Reference.canonical(registry: $0) })
         for rule in rules {
             guard let list = rule.list else {
@@ -25,7 +34,7 @@ struct Ruleset: Sendable {
             var passedOver = 0
             var example: ListedImage?
             for image in contents.images {
-                if let registry = image.registry, !hosts.isEmpty, !hosts.contains(registry) {
+                guard let image = hosts.isEmpty ? image : hosts.lazy.compactMap({ image.within($0) }).first else {
                     passedOver += 1
                     if example == nil { example = image }
                     continue
@@ -48,6 +57,15 @@ struct Ruleset: Sendable {
                     "\(list.summary) has \(contents.unread) values that name no image, such as \(unread)")
             }
         }
+    }
+
+    /// - Parameter number: the rule's number, from 0.
+    func selected(_ image: NamedImage, by number: Int) -> Selector.Selected {
+        Selector.Selected(image: image, applied: applied[number].image)
+    }
+
+    func companion(_ image: NamedImage, of digest: Digest, by number: Int) -> Selector.Selected {
+        Selector.Selected(image: image, applied: applied[number].companion, companionOf: digest)
     }
 
     /// The first rule that matches a repository.

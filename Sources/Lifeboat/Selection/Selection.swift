@@ -32,6 +32,9 @@ public struct SelectionRule: Sendable, Hashable {
     public var referrers: Bool
     /// The artifact types of referrers that are wanted; none for all.
     public var referrerTypes: [NamePattern] = []
+    /// How often the referrers of an image that is at the target already are looked up again, zero for each time; nil
+    /// for the default.
+    public var rescan: Duration?
 
     public init(
         matching repositories: [NamePattern], except exceptRepositories: [NamePattern] = [],

@@ -89,7 +89,7 @@ extension Selector {
         let takesUntagged = rules.listed[number] == nil && rule.takesUntagged
         var selected: [Selected] = []
         for image in images where image.tag.map(chosen.contains) ?? takesUntagged {
-            selected.append(Selected(image: image, rule: rule, ruleNumber: number + 1))
+            selected.append(rules.selected(image, by: number))
         }
         let taken = Set(selected.map(\.image))
         let byDigest = digests.isEmpty ? [:] : Dictionary(grouping: images, by: \.descriptor.digest)
@@ -97,27 +97,28 @@ extension Selector {
             // A tag that points to it comes with it: that is what the image is called here.
             let known = byDigest[digest] ?? []
             for image in known where !taken.contains(image) {
-                selected.append(Selected(image: image, rule: rule, ruleNumber: number + 1))
+                selected.append(rules.selected(image, by: number))
             }
             guard known.isEmpty else { continue }
             do {
                 let descriptor = try await catalog.source(repository).resolve(.digest(digest))
                 let image = NamedImage(
                     registry: first.registry, repository: repository, tag: nil, descriptor: descriptor)
-                selected.append(Selected(image: image, rule: rule, ruleNumber: number + 1))
+                selected.append(rules.selected(image, by: number))
             } catch let error as any Failure where error.kind == .notFound {
                 failures.append(("\(store.name)/\(repository)@\(digest)", error))
             }
         }
-        selected = try await adding(companionsIn: images, to: selected, rule, number, from: catalog)
+        selected = try await adding(companionsIn: images, to: selected, rules, number, from: catalog)
         return (selected, failures)
     }
 
     /// What belongs by its tag to an image that is selected, or to a child of one.
     private func adding(
-        companionsIn images: ArraySlice<NamedImage>, to selected: [Selected], _ rule: SelectionRule, _ number: Int,
+        companionsIn images: ArraySlice<NamedImage>, to selected: [Selected], _ rules: Ruleset, _ number: Int,
         from catalog: any ImageCatalog
     ) async throws -> [Selected] {
+        let rule = rules.rules[number]
         var byStem: [Tag: [NamedImage]] = [:]
         for image in images {
             guard let tag = image.tag, let stem = tag.companionStem, rule.wants(companion: tag) else { continue }
@@ -136,13 +137,13 @@ extension Selector {
         var result = selected
         for index in result.indices {
             guard let stem = result[index].image.tag?.companionStem, let owner = owners[stem] else { continue }
-            result[index] = companion(result[index].image, of: owner, by: rule, number)
+            result[index] = rules.companion(result[index].image, of: owner, by: number)
         }
         let known = Set(result.compactMap(\.image.tag))
         for (stem, companions) in byStem.sorted(by: { $0.key < $1.key }) {
             guard let owner = owners[stem] else { continue }
             for image in companions where !(image.tag.map(known.contains) ?? true) {
-                result.append(companion(image, of: owner, by: rule, number))
+                result.append(rules.companion(image, of: owner, by: number))
             }
         }
         return result

@@ -147,11 +147,17 @@ extension Selector {
         return listed
     }
 
+    private func pin(_ wanted: Wanted, by rule: SelectionRule) async throws -> Descriptor {
+        guard let pinning else { return try await store.source(wanted.repository).resolve(wanted.target) }
+        return try await pinning.pin(
+            wanted.target, in: wanted.repository, by: rule, isCompanion: wanted.companionOf != nil)
+    }
+
     private func resolve(_ references: [Wanted], _ rules: Ruleset, _ outcome: inout Outcome) async throws -> [Selected]
     {
         let found = try await map(references, limit: concurrency) { wanted -> Result<NamedImage, any Error> in
             do {
-                let descriptor = try await store.source(wanted.repository).resolve(wanted.target)
+                let descriptor = try await pin(wanted, by: rules.rules[wanted.rule])
                 let tag: Tag? = if case .tag(let tag) = wanted.target { tag } else { nil }
                 return .success(
                     NamedImage(
@@ -168,9 +174,9 @@ extension Selector {
             switch result {
             case .success(let image):
                 if let digest = wanted.companionOf {
-                    selected.append(companion(image, of: digest, by: rule, wanted.rule))
+                    selected.append(rules.companion(image, of: digest, by: wanted.rule))
                 } else {
-                    selected.append(Selected(image: image, rule: rule, ruleNumber: wanted.rule + 1))
+                    selected.append(rules.selected(image, by: wanted.rule))
                 }
             case .failure(let error):
                 if !wanted.isRequired, FailureKind(of: error) == .notFound {
@@ -264,7 +270,7 @@ extension Selector {
             }
             for number in images {
                 guard let stem = selected[number].image.tag?.companionStem, let owner = owners[stem] else { continue }
-                selected[number] = companion(selected[number].image, of: owner, by: rule, entry.rule)
+                selected[number] = rules.companion(selected[number].image, of: owner, by: entry.rule)
             }
             if let companions = entry.companions {
                 for tag in companions where !known.contains(tag) {

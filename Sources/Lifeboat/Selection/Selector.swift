@@ -7,19 +7,35 @@ struct Selector: Sendable {
     var concurrency = 16
     /// Where manifests are kept that had to be read to choose, so that nobody reads them again.
     var spool: ManifestSpool?
+    /// How names are pinned to digests; nil to ask the source for each.
+    var pinning: Pinning?
+
+    /// A rule as it applies to some images of a selection.
+    final class AppliedRule: Sendable {
+        let rule: SelectionRule
+        /// The number of the rule in the selection, from 1.
+        let number: Int
+        /// The rule in the words of the definition.
+        let summary: String
+
+        init(_ rule: SelectionRule, number: Int) {
+            self.rule = rule
+            self.number = number
+            summary = rule.summary
+        }
+    }
 
     /// An image that was asked for, and what became of looking for it.
     struct Selected: Sendable {
         var image: NamedImage
-        /// The rule that owns it, as it applies to it.
-        var rule: SelectionRule
-        /// The number of the rule in the selection, from 1.
-        var ruleNumber: Int
+        /// The rule that owns it: one for all of its images.
+        let applied: AppliedRule
         /// The image to which this belongs by its tag, as cosign's signatures do.
         var companionOf: Digest?
 
-        /// Which rule chose the image, such as `rule 2 (team/**:*)`.
-        var ruleSummary: String { "rule \(ruleNumber) (\(rule.summary))" }
+        /// The rule that owns it, as it applies to it.
+        var rule: SelectionRule { applied.rule }
+        var ruleNumber: Int { applied.number }
     }
 
     struct Outcome: Sendable {
@@ -46,13 +62,6 @@ struct Selector: Sendable {
         return LifeboatError(
             .notFound, "\(store.name) has no image that matches \(rule.summary)",
             advice: "lifeboat list \(store.name) shows what is there")
-    }
-
-    /// What a rule becomes for something that belongs to an image and has no platform of its own.
-    func companion(_ image: NamedImage, of digest: Digest, by rule: SelectionRule, _ number: Int) -> Selected {
-        var rule = rule
-        rule.platforms = []
-        return Selected(image: image, rule: rule, ruleNumber: number + 1, companionOf: digest)
     }
 
     /// The newest of some images of one repository, by the times that they give.

@@ -21,7 +21,7 @@ actor OpenStores {
 
     func source(_ definition: StoreDefinition) async throws -> any SourceStore {
         switch definition {
-        case .registry(let host, _): return try registry(host, definition)
+        case .registry(let host, let prefix): return try registry(host, definition).under(prefix)
         case .archive(let path):
             if let known = files[definition] { return known }
             let opened = try await openArchive(path, environment.archiveOpening)
@@ -69,7 +69,8 @@ actor OpenStores {
         }
     }
 
-    private func registry(_ host: String, _ definition: StoreDefinition) throws -> Registry {
+    /// The whole of a registry, whatever part of it is meant.
+    func registry(_ host: String, _ definition: StoreDefinition) throws -> Registry {
         let key = RegistryKey(
             host: host, settings: environment.settings.registries[definition] ?? RegistrySettings())
         if let known = registries[key] { return known }

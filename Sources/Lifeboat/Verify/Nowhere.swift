@@ -2,7 +2,8 @@ import OCI
 
 /// A target that keeps nothing: copying to it reads and checks every byte.
 struct Nowhere: TargetStore {
-    let name = "nowhere"
+    static let name = "nowhere"
+    var name: String { Nowhere.name }
 
     func target(_ repository: RepositoryName) -> any ImageTarget { NowhereRepository(name: name) }
 }

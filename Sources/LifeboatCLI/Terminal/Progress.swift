@@ -104,6 +104,17 @@ final class Progress: Sendable {
         Terminal.status(String((bar + " " + words).prefix(Terminal.width - 1)))
     }
 
+    /// What an image is called at both sides, and where it went: the line before all of them says what it came from.
+    static func way(of image: ImageReport) -> String {
+        let common = zip(image.source.reversed(), image.target.reversed()).prefix { $0 == $1 }.count
+        // The whole parts of the path that are the same.
+        guard let slash = image.source.suffix(common).firstIndex(of: "/") else {
+            return "\(image.source) → \(image.target)"
+        }
+        let name = image.source[image.source.index(after: slash)...]
+        return "\(name) → \(image.target.dropLast(name.count + 1))"
+    }
+
     /// One image on one line.
     static func line(_ image: ImageReport) -> String {
         switch image.outcome {
@@ -112,9 +123,7 @@ final class Progress: Sendable {
                 + (image.error?.advice.map { "\n    try: " + $0 } ?? "")
         case .alreadyThere: return "already there: \(image.target)"
         case .done:
-            let place =
-                image.target.hasPrefix("nowhere/") || image.target.isEmpty
-                ? image.source : "\(image.source) → \(image.target)"
+            let place = image.target.hasPrefix("nowhere/") || image.target.isEmpty ? image.source : way(of: image)
             let moved = image.size > 0 ? "  \(size(image.size)), \(size(image.bytesMoved)) read" : ""
             let notes = image.notes.map { "\n    note: " + $0 }.joined()
             return "done: \(place)\(moved)\(notes)"

@@ -20,7 +20,7 @@ struct CopyCommand: AsyncParsableCommand {
 
     func run() async throws {
         var environment = try RunEnvironment.command(registries, repository: selection.repository)
-        environment.plugInCatalog(state)
+        try environment.plugInCatalog(state)
         let definition = try await selection.sources([source], in: environment)
         guard !source.contains("*") else {
             throw LifeboatError(

@@ -31,7 +31,7 @@ struct ImportCommand: AsyncParsableCommand {
 
     func run() async throws {
         var environment = try RunEnvironment.command(registries, repository: selection.repository)
-        environment.plugInCatalog(state)
+        try environment.plugInCatalog(state)
         let targets = try to.map { text in
             let store = try StoreDefinition.registry(parsing: text)
             return CopyTarget(store: store, naming: Naming().under(store))

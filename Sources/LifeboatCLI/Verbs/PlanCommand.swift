@@ -21,6 +21,7 @@ struct PlanCommand: AsyncParsableCommand {
     @Flag(help: "Exit with 4 if anything would change.")
     var check = false
 
+    @OptionGroup var state: StateFlags
     @OptionGroup var pipeline: PipelineFlags
     @OptionGroup var registries: RegistryFlags
     @OptionGroup var output: OutputFlags
@@ -32,9 +33,10 @@ struct PlanCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let environment = try RunEnvironment.command(registries)
+        var environment = try RunEnvironment.command(registries)
         let moment = environment.surroundings.now()
         let definition = try await Pipeline.command(file, pipeline, in: environment, moment: moment)
+        try environment.plugInCatalog(state, definition: definition.state)
         var plan = try await PipelinePlanner(environment.with(definition.settings)).plan(
             definition.steps, name: definition.name)
         if let digest = definition.digest, file != "-" {

@@ -30,7 +30,7 @@ struct RunCommand: AsyncParsableCommand {
             return try await run(plan, in: environment)
         }
         let definition = try await Pipeline.command(file, pipeline, in: environment)
-        environment.plugInCatalog(state, definition: definition.state)
+        try environment.plugInCatalog(state, definition: definition.state)
         var steps = definition.steps
         if let onlyFailed {
             steps = try await FailedImages.read(onlyFailed, from: environment.fileSystem).steps(of: definition)
@@ -54,7 +54,7 @@ struct RunCommand: AsyncParsableCommand {
                 advice: "make the plan again: lifeboat plan")
         }
         var environment = environment
-        environment.plugInCatalog(state, definition: definition.state)
+        try environment.plugInCatalog(state, definition: definition.state)
         let following = environment.with(definition.settings).following(plan)
         let now = try await PipelinePlanner(following).plan(definition.steps, name: definition.name)
         for step in now.steps {

@@ -10,20 +10,25 @@ struct ValidateCommand: AsyncParsableCommand {
             Exit code 0 if all files are right, 78 if one is not.
 
             lifeboat validate pipelines/*.yaml
+            lifeboat validate restore.yaml --input at=2026-11-19T14:00:00Z
             """)
 
     @Argument(help: ArgumentHelp("YAML files.", valueName: "pipeline"))
     var files: [String]
+
+    @OptionGroup var pipeline: PipelineFlags
 
     @Flag(help: "Print the answer as JSON on stdout.")
     var json = false
 
     func run() async throws {
         let environment = try RunEnvironment.command(nil)
+        let context = PipelineContext(
+            variables: processVariables(), inputs: pipeline.values, moment: environment.surroundings.now())
         var results: [(file: String, faults: [DefinitionError.Fault])] = []
         for file in files {
             do {
-                _ = try await Pipeline.read(file, from: environment.fileSystem, variables: processVariables())
+                _ = try await Pipeline.read(file, from: environment.fileSystem, context: context)
                 results.append((file, []))
             } catch let error as DefinitionError {
                 results.append((file, error.faults))

@@ -50,21 +50,15 @@ struct VerifyCommand: AsyncParsableCommand {
     }
 
     /// What should be there is listed in the measure and looked up in what is checked, so that nothing can be missing
-    /// unseen. Files, and registries under a prefix, are the other way about: such a measure may hold more than they
-    /// should, so every image of theirs is looked up in it.
+    /// unseen. Files are the other way about: a registry may hold more than they should, so every image of theirs is
+    /// looked up in it.
     private func comparison(of checked: SourceDefinition, with measure: StoreDefinition) -> VerifyStep {
-        if case .registry = checked.store {
-            if case .registry(_, let prefix) = measure, !prefix.isEmpty {
-                return VerifyStep(
-                    sources: [checked], against: measure, naming: Naming(prefix: prefix), reread: deep ? .listed : nil)
-            }
-            return VerifyStep(
-                sources: [SourceDefinition(store: measure, selection: checked.selection)], against: checked.store,
-                reread: deep ? .compared : nil)
+        guard case .registry = checked.store else {
+            return VerifyStep(sources: [checked], against: measure, reread: deep ? .listed : nil)
         }
-        var naming = Naming()
-        if case .registry(_, let prefix) = measure { naming.prefix = prefix }
-        return VerifyStep(sources: [checked], against: measure, naming: naming, reread: deep ? .listed : nil)
+        return VerifyStep(
+            sources: [SourceDefinition(store: measure, selection: checked.selection)], against: checked.store,
+            reread: deep ? .compared : nil)
     }
 
     private func run(_ steps: [VerifyStep], in environment: RunEnvironment) async throws {

@@ -6,6 +6,17 @@ public protocol ImageCatalog: SourceStore {
     func images() async throws -> [NamedImage]
 }
 
+/// A source that gives a manifest by whatever names it, in one request, where asking first what it is would cost another.
+public protocol NamedManifestSource: ImageSource {
+    /// Whether that counts as more than a question, as where pulls are counted and limited.
+    var countsManifests: Bool { get }
+
+    /// What a tag points to, or a digest names, as it is: the digest of a tag's manifest is that of its bytes.
+    ///
+    /// - Throws: a `Failure` of kind `.notFound` if there is no such manifest.
+    func manifest(named reference: TagOrDigest) async throws -> Manifest
+}
+
 /// An image and what it is called.
 public struct NamedImage: Hashable, Sendable {
     /// The registry that it came from, if that is known.

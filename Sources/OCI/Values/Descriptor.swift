@@ -6,11 +6,53 @@ public struct Descriptor: Hashable, Sendable {
     public var digest: Digest
     /// Bytes; never negative.
     public var size: Int64
-    public var platform: Platform?
-    public var artifactType: String?
-    public var annotations: [String: String]
+    /// What few descriptors have; nil for nothing, so that the many are small.
+    private var details: Details?
+
+    private final class Details: Sendable, Hashable {
+        struct Values: Sendable, Hashable {
+            var platform: Platform?
+            var artifactType: String?
+            var annotations: [String: String] = [:]
+            var urls: [String] = []
+        }
+
+        let values: Values
+
+        init(_ values: Values) {
+            self.values = values
+        }
+
+        static func == (a: Details, b: Details) -> Bool { a === b || a.values == b.values }
+        func hash(into hasher: inout Hasher) { hasher.combine(values) }
+    }
+
+    private mutating func change(_ body: (inout Details.Values) -> Void) {
+        var values = details?.values ?? Details.Values()
+        body(&values)
+        details = values == Details.Values() ? nil : Details(values)
+    }
+
+    public var platform: Platform? {
+        get { details?.values.platform }
+        set { change { $0.platform = newValue } }
+    }
+
+    public var artifactType: String? {
+        get { details?.values.artifactType }
+        set { change { $0.artifactType = newValue } }
+    }
+
+    public var annotations: [String: String] {
+        get { details?.values.annotations ?? [:] }
+        set { change { $0.annotations = newValue } }
+    }
+
     /// Where else the content may be had. Never followed unless a user allows the host.
-    public var urls: [String]
+    public var urls: [String] {
+        get { details?.values.urls ?? [] }
+        set { change { $0.urls = newValue } }
+    }
 
     public init(
         mediaType: MediaType, digest: Digest, size: Int64, platform: Platform? = nil, artifactType: String? = nil,
@@ -19,11 +61,14 @@ public struct Descriptor: Hashable, Sendable {
         self.mediaType = mediaType
         self.digest = digest
         self.size = size
-        self.platform = platform
-        self.artifactType = artifactType
-        self.annotations = annotations
-        self.urls = urls
+        if platform != nil || artifactType != nil || !annotations.isEmpty || !urls.isEmpty {
+            details = Details(
+                .init(platform: platform, artifactType: artifactType, annotations: annotations, urls: urls))
+        }
     }
+
+    /// Media type, digest and size alone.
+    public var bare: Descriptor { Descriptor(mediaType: mediaType, digest: digest, size: size) }
 
     /// The descriptor of bytes in memory.
     public init(of bytes: ByteBuffer, mediaType: MediaType, algorithm: Digest.Algorithm = .sha256) {
@@ -45,7 +90,7 @@ extension Descriptor {
     public init(json: JSONValue, in place: String) throws(OCIError) {
         let members = try json.object(place)
         guard let typeValue = members["mediaType"] else { throw .damaged("\(place) has no mediaType") }
-        let mediaType = MediaType(rawValue: try typeValue.string("\(place).mediaType"))
+        let mediaType = MediaType.shared(try typeValue.string("\(place).mediaType"))
         guard mediaType.isWellFormed else {
             throw .damaged("\(place).mediaType is '\(shown(mediaType.rawValue, limit: 200))', want type/subtype")
         }

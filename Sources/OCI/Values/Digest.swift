@@ -1,7 +1,7 @@
 /// A content address: an algorithm and the hash of the bytes that it names.
 ///
 /// Image specification, descriptor.md, "Digests". sha256 and sha512 are supported; every other registered or
-/// made-up algorithm is refused, since its content could not be verified. Stored inline, without an allocation.
+/// made-up algorithm is refused, since its content could not be verified. A sha256 digest is stored inline.
 public struct Digest: Hashable, Sendable {
     public enum Algorithm: String, Sendable, Hashable, CaseIterable {
         case sha256, sha512
@@ -10,17 +10,40 @@ public struct Digest: Hashable, Sendable {
         public var byteCount: Int { self == .sha256 ? 32 : 64 }
     }
 
-    public let algorithm: Algorithm
+    // Not inlined: the optimizer of Swift 6.3 crashes on the borrow in its callers ("found outside of lifetime").
+    @inline(never) public var algorithm: Algorithm { rest == nil ? .sha256 : .sha512 }
+
     private let words: Words
+    /// The second half of a sha512 hash. Those are rare, so that the space of a digest is that of a sha256 one.
+    private let rest: Rest?
 
     // Plain words and not SIMD vectors: those want an alignment of 32, which async frames do not keep (Swift 6.3
     // then aborts with "freed pointer was not the last allocation").
-    private struct Words: Equatable, Sendable {
+    private struct Words: Hashable, Sendable {
         var a: UInt64 = 0, b: UInt64 = 0, c: UInt64 = 0, d: UInt64 = 0
-        var e: UInt64 = 0, f: UInt64 = 0, g: UInt64 = 0, h: UInt64 = 0
+
+        init(_ bytes: ArraySlice<UInt8>) {
+            withUnsafeMutableBytes(of: &self) { $0.copyBytes(from: bytes) }
+        }
+
+        /// The order of the bytes.
+        static func < (x: Words, y: Words) -> Bool {
+            (UInt64(bigEndian: x.a), UInt64(bigEndian: x.b), UInt64(bigEndian: x.c), UInt64(bigEndian: x.d))
+                < (UInt64(bigEndian: y.a), UInt64(bigEndian: y.b), UInt64(bigEndian: y.c), UInt64(bigEndian: y.d))
+        }
     }
 
-    public static func == (a: Digest, b: Digest) -> Bool { a.algorithm == b.algorithm && a.words == b.words }
+    private final class Rest: Sendable {
+        let words: Words
+
+        init(_ words: Words) {
+            self.words = words
+        }
+    }
+
+    public static func == (a: Digest, b: Digest) -> Bool {
+        a.words == b.words && (a.rest === b.rest || a.rest?.words == b.rest?.words)
+    }
 
     public func hash(into hasher: inout Hasher) {
         hasher.combine(words.a)
@@ -31,10 +54,9 @@ public struct Digest: Hashable, Sendable {
     ///
     /// - Precondition: `bytes` has as many elements as the algorithm's hash; every caller has just computed it.
     init(algorithm: Algorithm, bytes: some Sequence<UInt8>) {
-        self.algorithm = algorithm
-        var words = Words()
-        withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: [UInt8](bytes)) }
-        self.words = words
+        let bytes = [UInt8](bytes)
+        words = Words(bytes.prefix(32))
+        rest = algorithm == .sha512 ? Rest(Words(bytes.dropFirst(32))) : nil
     }
 
     /// Reads `sha256:<64 lower-case hex digits>` or `sha512:<128 …>`.
@@ -59,19 +81,25 @@ public struct Digest: Hashable, Sendable {
 
     /// The raw hash.
     public var bytes: [UInt8] {
-        withUnsafeBytes(of: words) { Array($0.prefix(algorithm.byteCount)) }
+        withUnsafeBytes(of: words) { Array($0) } + (rest.map { withUnsafeBytes(of: $0.words) { Array($0) } } ?? [])
     }
 
     /// The hash in lower-case hex.
     public var hex: String {
-        String(unsafeUninitializedCapacity: algorithm.byteCount * 2) { output in
+        let half = Digest.hex(words)
+        return rest.map { half + Digest.hex($0.words) } ?? half
+    }
+
+    private static func hex(_ words: Words) -> String {
+        let count = MemoryLayout<Words>.size
+        return String(unsafeUninitializedCapacity: count * 2) { output in
             withUnsafeBytes(of: words) { raw in
-                for index in 0..<algorithm.byteCount {
+                for index in 0..<count {
                     output[2 * index] = hexDigits[Int(raw[index] >> 4)]
                     output[2 * index + 1] = hexDigits[Int(raw[index] & 15)]
                 }
             }
-            return algorithm.byteCount * 2
+            return count * 2
         }
     }
 
@@ -135,7 +163,9 @@ extension Digest: CustomStringConvertible {
 extension Digest: Comparable {
     /// The order of the written forms.
     public static func < (a: Digest, b: Digest) -> Bool {
-        a.algorithm == b.algorithm
-            ? a.bytes.lexicographicallyPrecedes(b.bytes) : a.algorithm.rawValue < b.algorithm.rawValue
+        guard a.algorithm == b.algorithm else { return a.algorithm.rawValue < b.algorithm.rawValue }
+        if a.words != b.words { return a.words < b.words }
+        guard let left = a.rest?.words, let right = b.rest?.words else { return false }
+        return left < right
     }
 }

@@ -26,6 +26,9 @@ public struct MediaType: RawRepresentable, Hashable, Sendable, CustomStringConve
     public static let dockerManifestList = MediaType(
         rawValue: "application/vnd.docker.distribution.manifest.list.v2+json")
     public static let dockerConfig = MediaType(rawValue: "application/vnd.docker.container.image.v1+json")
+    public static let dockerLayer = MediaType(rawValue: "application/vnd.docker.image.rootfs.diff.tar.gzip")
+    public static let dockerForeignLayer = MediaType(
+        rawValue: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")
     public static let dockerSchema1 = MediaType(rawValue: "application/vnd.docker.distribution.manifest.v1+json")
     public static let dockerSchema1Signed = MediaType(
         rawValue: "application/vnd.docker.distribution.manifest.v1+prettyjws")
@@ -35,6 +38,15 @@ public struct MediaType: RawRepresentable, Hashable, Sendable, CustomStringConve
     public static let manifests: [MediaType] = [
         .ociIndex, .ociManifest, .dockerManifestList, .dockerManifest, .ociArtifact,
     ]
+
+    private static let wellKnown = Dictionary(
+        uniqueKeysWithValues: [
+            ociManifest, ociIndex, ociConfig, ociLayer, ociLayerGzip, ociLayerZstd, ociEmpty, ociArtifact,
+            dockerManifest, dockerManifestList, dockerConfig, dockerLayer, dockerForeignLayer, octetStream,
+        ].map { ($0.rawValue, $0) })
+
+    /// The media type of this text; those that are met everywhere take no memory of their own.
+    static func shared(_ text: String) -> MediaType { wellKnown[text] ?? MediaType(rawValue: text) }
 
     public var isIndex: Bool { self == .ociIndex || self == .dockerManifestList }
     public var isSchema1: Bool { self == .dockerSchema1 || self == .dockerSchema1Signed }

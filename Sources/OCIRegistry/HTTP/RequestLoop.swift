@@ -43,6 +43,7 @@ struct RequestLoop: Sendable {
             breaker?.noteSurrender(to: error)
             throw error.final(after: attempt)
         }
+        RetryCount.current?.add()
         let delay = options.retry.delay(after: attempt, random: surroundings.random())
         if let wait = error.retryAfter {
             guard wait <= options.retry.longestRetryAfter else {

@@ -2,6 +2,18 @@ import NIOCore
 import NIOHTTP1
 import OCI
 
+extension RemoteRepository: NamedManifestSource {
+    /// Docker Hub counts each manifest that is read as a pull, and none that is only asked for.
+    public var countsManifests: Bool { registry.name == "docker.io" }
+
+    public func manifest(named reference: TagOrDigest) async throws -> Manifest {
+        guard let manifest = try await get(reference, pull) else {
+            throw notFound(RemoteRepository.what(reference))
+        }
+        return manifest
+    }
+}
+
 extension RemoteRepository: ImageSource {
     public func resolve(_ reference: TagOrDigest) async throws -> Descriptor {
         if let descriptor = try await head(reference, pull).descriptor { return descriptor }

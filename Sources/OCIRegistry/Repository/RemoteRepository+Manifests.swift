@@ -38,7 +38,7 @@ extension RemoteRepository {
 
     /// Reads a manifest; nil if there is none.
     ///
-    /// What names the manifest decides what is checked: a digest its bytes, a tag nothing but that it is a manifest.
+    /// A digest that names the manifest, or that the registry sends with it, is checked against the bytes.
     func get(_ reference: TagOrDigest, _ access: Access) async throws -> Manifest? {
         let what = RemoteRepository.what(reference)
         var request = Request(.manifest, .GET, address(of: reference), access: access, what: what)
@@ -53,8 +53,19 @@ extension RemoteRepository {
         }
         let claimed = answer.mediaType.flatMap { $0.isManifest ? $0 : nil }
         guard case .digest(let digest) = reference else {
+            let said = answer.digest
+            if let said {
+                let got = Digest(of: answer.body, algorithm: said.algorithm)
+                guard got == said else {
+                    throw RegistryError(
+                        .damaged,
+                        "\(what) arrived damaged from \(name): got \(got) after \(answer.body.readableBytes) bytes, "
+                            + "the registry says \(said)")
+                }
+            }
             do throws(OCIError) {
-                return try Manifest(answer.body, mediaType: claimed, from: name)
+                return try Manifest(
+                    answer.body, mediaType: claimed, algorithm: said?.algorithm ?? .sha256, from: name)
             } catch {
                 guard answer.digest == nil, error.kind == .damaged else { throw error }
                 // Nobody who answers like this has looked at what he sends (R46).

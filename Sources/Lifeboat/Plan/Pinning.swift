@@ -1,0 +1,45 @@
+import OCI
+
+/// Pins what a selection names to digests, at the price of one request each.
+///
+/// Where every target lacks an image its manifest has to be read anyway, so that it is read at once, by its name. Where
+/// a target has something under the name it is asked what the source has: that is most often the same.
+struct Pinning: Sendable {
+    let store: any SourceStore
+    let spool: ManifestSpool
+    let targets: [Planner.Target]
+    let present: TargetTags
+
+    func pin(
+        _ reference: TagOrDigest, in name: RepositoryName, by rule: SelectionRule, isCompanion: Bool
+    ) async throws -> Descriptor {
+        let source = try await store.source(name)
+        guard let source = source as? any NamedManifestSource, !source.countsManifests,
+            try await isRead(reference, in: name, by: rule, isCompanion: isCompanion)
+        else { return try await source.resolve(reference) }
+        if case .digest(let digest) = reference, let known = try await spool.find(digest) { return known.descriptor }
+        let manifest = try await source.manifest(named: reference)
+        try await spool.add(manifest)
+        return manifest.descriptor
+    }
+
+    /// Whether the manifest will have to be read, whatever it is.
+    private func isRead(
+        _ reference: TagOrDigest, in name: RepositoryName, by rule: SelectionRule, isCompanion: Bool
+    ) async throws -> Bool {
+        // The manifest of the one platform is what the index says.
+        if rule.platforms.count == 1 { return true }
+        for (number, target) in targets.enumerated() {
+            do {
+                let (repository, tag) = try target.naming.target(for: reference, in: name, isCompanion: isCompanion)
+                let wanted = tag.map { TagOrDigest.tag($0) } ?? reference
+                if try await present.find(wanted, in: repository, at: number) == nil { return true }
+            } catch let error as LifeboatError where error.kind == .policy {
+                continue  // a name that none can have is reported with all others
+            } catch is OCIError {
+                continue
+            }
+        }
+        return false
+    }
+}

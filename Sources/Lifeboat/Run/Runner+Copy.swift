@@ -1,0 +1,97 @@
+import OCI
+import OCIArchive
+
+/// Copies: export, import, copy.
+extension Runner {
+    func run(
+        _ step: CopyStep, onError: OnError, only: Set<String>?, runID: String, _ report: StepReport,
+        _ stores: OpenStores
+    ) async throws -> StepReport {
+        guard Set(step.targets.map(\.store)).count == step.targets.count else {
+            throw LifeboatError(.usage, "the same target is given twice: \(step.targetNames)")
+        }
+        var report = report
+        var targets: [Planner.Target] = []
+        var names: [String] = []
+        var lost: [TargetReport] = []
+        for target in step.targets {
+            do {
+                targets.append(try await open(target, of: step, stores))
+                names.append(target.store.description)
+            } catch  where step.targets.count > 1 && !(error is CancellationError) {
+                lost.append(TargetReport(target: target.store.description, error: FailureReport(error)))
+            }
+        }
+        if targets.isEmpty {
+            report.targets = lost
+            return report
+        }
+        let spool = spool()
+        let rotation = environment.rotation()
+        var plan = try await plan(step, to: targets, stores: stores, spool: spool, only: only, rotation: rotation)
+        report.notes += plan.notes
+        if let agreed = environment.agreed[report.name] {
+            plan = try agreed.restrict(plan, isWhole: targets[0].store is any PlannedTarget)
+        }
+        let toMove = plan.items.count { $0.action != .alreadyThere }
+        observe(.planned(images: toMove, alreadyThere: plan.items.count - toMove, bytes: plan.bytes))
+        for failure in plan.failures {
+            add(failure, to: &report, among: targets.map(\.store.name) + step.sources.map(\.store.description))
+        }
+        for item in plan.items where item.action == .alreadyThere {
+            let image = ImageReport(
+                source: item.sourceName, target: item.targetName, digest: item.root.digest, outcome: .alreadyThere)
+            report.images.append(image)
+            observe(.imageEnded(image))
+        }
+        if targets[0].store is any PlannedTarget, let failure = plan.failures.first, onError == .stop {
+            report.notes.append(
+                "\(names.joined(separator: ", ")) was not written, since an image is missing from it: \(FailureReport(failure.error).message)"
+            )
+            return report
+        }
+        guard toMove > 0 || !(targets[0].store is any PlannedTarget) else { return report }
+        let transfer = Transfer(
+            targets: targets.map(\.store), spool: spool, surroundings: environment.surroundings,
+            retry: environment.retry, concurrency: environment.concurrency,
+            mostConcurrency: environment.mostConcurrency,
+            written: step.kind == .export ? nil : environment.writtenTags, runID: runID, observe: observe,
+            permit: { try permit() })
+        let outcome = try await transfer.run(plan)
+        await rotation.record(plan, outcome.reports)
+        if let fault = await rotation.fault { report.notes.append("referrers are looked up in each run: \(fault)") }
+        report.error = outcome.sourceError.map { FailureReport($0) }
+        report.images += outcome.reports
+        report.bytesMoved = outcome.bytesMoved
+        report.bytesTrusted = outcome.targets.reduce(0) { $0 + $1.bytesTrusted }
+        report.notes += outcome.notes
+        if step.targets.count > 1 {
+            report.targets =
+                zip(targets.indices, outcome.targets).map { number, outcome in
+                    TargetReport(names[number], number, plan, outcome)
+                } + lost
+        } else {
+            report.archive = outcome.targets[0].archive?.description
+        }
+        try await spool.close()
+        return report
+    }
+}
+
+extension TargetReport {
+    init(target: String, error: FailureReport) {
+        self.init(target: target)
+        self.error = error
+    }
+
+    /// - Parameter number: the target's place among those of the plan.
+    init(_ name: String, _ number: Int, _ plan: Plan, _ outcome: Transfer.TargetOutcome) {
+        self.init(target: name)
+        alreadyThere = plan.items.count { $0.target == number && $0.action == .alreadyThere }
+        done = outcome.done
+        failed = outcome.failed + plan.failures.count { $0.targetNumber == nil || $0.targetNumber == number }
+        bytesTrusted = outcome.bytesTrusted
+        archive = outcome.archive?.description
+        error = outcome.error.map { FailureReport($0) }
+    }
+}

@@ -1,0 +1,174 @@
+import Foundation
+import OCI
+import TestSupport
+import Testing
+
+/// `plan`, and `run` of a plan, as the built command does them.
+@Suite struct PlanCommandTests {
+    private func withWorld(
+        _ body:
+            @escaping @Sendable (_ old: MemoryStore, _ new: MemoryStore, _ folder: String, _ hosts: [String: String])
+            async throws -> Void
+    ) async throws {
+        let (old, new) = (try await SmallWorld.store(), MemoryStore(name: "new"))
+        try await withTemporaryFolder { folder in
+            try await TestRegistry.run(over: old) { from in
+                try await TestRegistry.run(over: new) { to in
+                    let text = """
+                        version: 1
+                        name: nightly
+                        inputs:
+                          OLD: {}
+                          NEW: {description: where it goes}
+                          REPOSITORY: {default: "**"}
+                        stores: {old: {registry: $OLD}, new: {registry: $NEW}}
+                        images: [{repositories: $REPOSITORY}]
+                        steps: [{name: move, import: {from: old, to: new, overwrite: always, onError: continue}}]
+                        """
+                    try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/p.yaml"))
+                    try await body(old, new, folder, ["OLD": from, "NEW": to])
+                }
+            }
+        }
+    }
+
+    private func json(_ text: String) throws -> JSONValue { try JSONValue(parsing: Array(text.utf8), in: "output") }
+
+    @Test func `--check says by its exit code whether anything would change`() async throws {
+        try await withWorld { _, new, folder, hosts in
+            let before = try await Lifeboat.run("plan", "p.yaml", "--check", in: folder, environment: hosts)
+            #expect(before.status == 4, "\(before.errors)")
+            #expect(before.output.contains("  4 images to move, at most "), "\(before.output)")
+            #expect(before.output.hasSuffix("nothing was written\n"))
+            #expect(await new.repositories().isEmpty)
+            #expect(try await Lifeboat.run("run", "p.yaml", in: folder, environment: hosts).status == 0)
+            let after = try await Lifeboat.run("plan", "p.yaml", "--check", in: folder, environment: hosts)
+            #expect(after.status == 0, "\(after.output)")
+            #expect(after.output.contains("  0 images to move, at most 0 B; 4 already there"), "\(after.output)")
+        }
+    }
+
+    @Test func `--json is the plan on stdout and nothing else`() async throws {
+        try await withWorld { _, _, folder, hosts in
+            let result = try await Lifeboat.run("plan", "p.yaml", "--json", in: folder, environment: hosts)
+            #expect(result.status == 0)
+            #expect(result.errors.isEmpty)
+            let plan = try json(result.output)
+            #expect(plan["changes"] == .bool(true))
+            #expect(plan["totals"]?["copy"] == .number(4))
+            #expect(plan["definition"]?["file"] == .string("p.yaml"))
+        }
+    }
+
+    @Test func `--input decides what is planned and run, before the environment`() async throws {
+        try await withWorld { _, new, folder, hosts in
+            let environment = hosts.merging(["REPOSITORY": "nothing/like/it"]) { $1 }
+            let plan = try await Lifeboat.run(
+                "plan", "p.yaml", "--json", "--input", "REPOSITORY=base", in: folder, environment: environment)
+            #expect(try json(plan.output)["totals"]?["copy"] == .number(1))
+            let run = try await Lifeboat.run(
+                "run", "p.yaml", "--input", "REPOSITORY=base", in: folder, environment: environment)
+            #expect(run.status == 0, "\(run.errors)")
+            #expect(await new.repositories().map(\.description) == ["base"])
+            let unknown = try await Lifeboat.run("plan", "p.yaml", "--input", "AT=x", in: folder, environment: hosts)
+            #expect(unknown.status == 64)
+            #expect(unknown.errors.contains("p.yaml has no input 'AT'"), "\(unknown.errors)")
+        }
+    }
+
+    @Test func `validate takes inputs, and names those that are missing`() async throws {
+        try await withWorld { _, _, folder, _ in
+            let missing = try await Lifeboat.run("validate", "p.yaml", in: folder)
+            #expect(missing.status == 78)
+            let words = "p.yaml:4:8: inputs.OLD: not given: --input OLD=VALUE"
+            #expect(missing.output.contains(words), "\(missing.output)")
+            let given = try await Lifeboat.run(
+                "validate", "p.yaml", "--input", "OLD=a.example.com", "--input", "NEW=b.example.com", in: folder)
+            #expect(given.status == 0, "\(given.output)\(given.errors)")
+            #expect(given.output == "p.yaml: ok\n")
+        }
+    }
+
+    @Test func `a plan that was kept is run as it is`() async throws {
+        try await withWorld { old, new, folder, hosts in
+            let plan = try await Lifeboat.run(
+                "plan", "p.yaml", "--out", "plan.json", in: folder, environment: hosts)
+            #expect(plan.status == 0, "\(plan.errors)")
+            // What comes later is not in it.
+            try await SeededImages.push(
+                to: try await old.target(RepositoryName("late/app")), seed: 9, tags: [Tag("1")])
+            let run = try await Lifeboat.run("run", "plan.json", in: folder, environment: hosts)
+            #expect(run.status == 0, "\(run.output)\(run.errors)")
+            #expect(try await SmallWorld.digests(new).count == 4)
+            #expect(await new.repositories().map(\.description) == ["base", "team/app"])
+            // Interrupted or done: again is no difference.
+            let again = try await Lifeboat.run("run", "plan.json", in: folder, environment: hosts)
+            #expect(again.status == 0, "\(again.output)\(again.errors)")
+        }
+    }
+
+    @Test func `a plan is not run when the world has moved, or the definition`() async throws {
+        try await withWorld { old, new, folder, hosts in
+            #expect(
+                try await Lifeboat.run("plan", "p.yaml", "--out", "plan.json", in: folder, environment: hosts).status
+                    == 0)
+            try await SeededImages.push(
+                to: try await old.target(RepositoryName("team/app")), seed: 9, tags: [Tag("2")])
+            let moved = try await Lifeboat.run("run", "plan.json", in: folder, environment: hosts)
+            #expect(moved.status == 73, "\(moved.output)\(moved.errors)")
+            #expect(moved.errors.contains("the world has moved since the plan was made: "), "\(moved.errors)")
+            #expect(moved.errors.contains("/team/app:2 is sha256:"), "\(moved.errors)")
+            #expect(await new.repositories().isEmpty)
+
+            let path = folder + "/p.yaml"
+            var text = String(decoding: try bytes(of: path), as: UTF8.self)
+            text += "# changed\n"
+            try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+            let changed = try await Lifeboat.run("run", "plan.json", in: folder, environment: hosts)
+            #expect(changed.status == 73)
+            #expect(changed.errors.contains("p.yaml has changed since the plan was made"), "\(changed.errors)")
+        }
+    }
+
+    @Test func `signatures that came later wait for their turn, or for --rescan now`() async throws {
+        try await withWorld { old, new, folder, hosts in
+            let state = ["--state", folder + "/state"]
+            func run(_ more: String...) async throws -> Program.Result {
+                try await Lifeboat.run(["run", "p.yaml"] + state + more, in: folder, environment: hosts)
+            }
+            #expect(try await run().status == 0)
+            let app = try RepositoryName("team/app")
+            let image = try await old.source(app).resolve(.tag(Tag("2")))
+            try await SeededImages.push(to: try await old.target(app), seed: 70, subject: image)
+            let there = try await new.source(app)
+            let now = try await run("--rescan", "now")
+            #expect(now.status == 0, "\(now.errors)")
+            #expect(try await there.referrers(of: image.digest).count == 1)
+            let wrong = try await run("--rescan", "often")
+            #expect(wrong.status == 64)
+            #expect(wrong.errors.contains("--rescan: 'often' is not an interval"), "\(wrong.errors)")
+        }
+    }
+
+    @Test func `a registry with a prefix is what stands under it, on every side`() async throws {
+        try await withWorld { _, new, folder, hosts in
+            let (from, to) = (hosts["OLD", default: ""], hosts["NEW", default: ""])
+            let text = """
+                version: 1
+                stores: {old: {registry: "\(from)/team"}, new: {registry: "\(to)/mirror/x"}}
+                steps:
+                  - {name: move, import: {from: old, to: new}}
+                  - {name: check, verify: {store: new, against: old}}
+                """
+            try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/q.yaml"))
+            let run = try await Lifeboat.run("run", "q.yaml", "--json", in: folder)
+            #expect(run.status == 0, "\(run.output)\(run.errors)")
+            #expect(await new.repositories().map(\.description) == ["mirror/x/app"])
+            guard case .array(let steps)? = try json(run.output)["steps"] else { return }
+            #expect(steps[1]["comparison"]?["same"] == .number(3))
+            // What is checked is called mirror/x/app, and there is no such thing in what it is held against.
+            let verify = try await Lifeboat.run("verify", to + "/mirror/x/app:2", "--against", from + "/team")
+            #expect(verify.status == 66, "\(verify.output)\(verify.errors)")
+        }
+    }
+}
