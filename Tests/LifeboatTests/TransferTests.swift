@@ -81,7 +81,7 @@ import Testing
     }
 
     @Test func `a tag that moves at the source meanwhile is noted, and what was pinned arrives`() async throws {
-        let old = try await seeded()
+        let old = try await SmallWorld.store()
         let spool = spool()
         let new = MemoryStore(name: "new")
         let plan = try await Planner(target: new, naming: Naming(), overwrite: .never, spool: spool)
