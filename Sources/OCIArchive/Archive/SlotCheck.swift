@@ -38,8 +38,8 @@ struct SlotCheck: Sendable {
 }
 
 extension File {
-    /// Bytes a read: large enough that the hop to a thread does not count.
-    static var readSize: Int { 512 << 10 }
+    /// Bytes a read: large enough that the hop to a thread hardly counts. Up to four of them are held for each blob on its way.
+    static var readSize: Int { 256 << 10 }
 
     public func digest(
         at offset: Int64, count: Int64, by algorithm: Digest.Algorithm, observe: @escaping @Sendable (Int) -> Void
