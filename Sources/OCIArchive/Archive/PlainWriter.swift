@@ -16,8 +16,9 @@ struct PlainWriter: ArchiveWriter {
         if !isResumed {
             try await file.truncate(0)
             try await file.truncate(map.size)
-            reservation.begin(of: map.size, in: file)
         }
+        // Of an earlier run's file as well, which may have been killed before it had all of its space.
+        reservation.begin(of: map.size, in: file)
         // A seal says that everything before it is there: it goes first and comes last.
         try await file.write(ByteBuffer(repeating: 0, count: map.tail.readableBytes), at: map.seal.headerOffset)
         try await file.write(plan.front, at: 0)
