@@ -44,12 +44,13 @@ let package = Package(
         .target(
             name: "OCIRegistry",
             dependencies: [
-                "OCI", nioCore, nioPosix, logging,
+                "OCI", "CZlib", nioCore, nioPosix, logging,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ],
             swiftSettings: strict),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(
             name: "CArchive", pkgConfig: "libarchive",
             providers: [.apt(["libarchive-dev", "liblzma-dev", "zlib1g-dev"])]),

@@ -16,6 +16,6 @@ struct LifeboatCommand: AsyncParsableCommand {
         subcommands: [
             CopyCommand.self, ExportCommand.self, ImportCommand.self, VerifyCommand.self, InspectCommand.self,
             ListCommand.self, ServeCommand.self, PlanCommand.self, RunCommand.self, ValidateCommand.self,
-            ConvertCommand.self, BackupsCommand.self,
+            ConvertCommand.self, BackupsCommand.self, LoginCommand.self, LogoutCommand.self,
         ])
 }

@@ -17,7 +17,9 @@ extension Registry {
     func answer(_ request: Request) async throws -> Answer {
         try await loop.run(request) {
             try await self.exchange(request) { exchange, head, address in
-                try await Registry.collect(exchange, head, address, request)
+                var answer = try await Registry.collect(exchange, head, address, request)
+                if answer.status >= 300 { answer.body = self.secrets.hidden(in: answer.body) }
+                return answer
             }
         }
     }
@@ -90,12 +92,33 @@ extension Registry {
     ) async throws -> Answer {
         let status = Int(head.status.code)
         let limit = status < 300 ? request.bodyLimit : Request.errorLimit
-        let body = try await exchange.collect(upTo: limit + 1)
+        var body = try await exchange.collect(upTo: limit + 1)
+        if let name = head.headers.first(name: "Content-Encoding"), request.method != .HEAD {
+            body = try decoded(body, name, upTo: limit + 1, address, request)
+        }
         guard status >= 300 || body.readableBytes <= limit else {
             throw RegistryError(
                 .policy, "\(address.authority) answers \(request.what) with more than \(limit) bytes, the limit")
         }
         return Answer(status: status, headers: head.headers, body: body, address: address)
+    }
+
+    /// The body without the coding that a proxy has put on it; as it is where it only bears the name of one (R6).
+    private static func decoded(
+        _ body: ByteBuffer, _ name: String, upTo limit: Int, _ address: WebAddress, _ request: Request
+    ) throws -> ByteBuffer {
+        // No document starts like gzip (RFC 1952, section 2.3.1).
+        let isCompressed = body.readableBytesView.starts(with: [0x1f, 0x8b])
+        guard let coding = isCompressed ? ContentCoding("gzip") : ContentCoding(name) == nil ? nil : ContentCoding.none
+        else {
+            throw RegistryError.protocolViolation(
+                "\(address.authority) sends \(request.what) in the encoding '\(shown(name, limit: 40))', want identity",
+                advice: "switch compression off in the proxy in front of the registry")
+        }
+        coding.add(body)
+        var decoded = ByteBuffer()
+        while decoded.readableBytes < limit, let part = try coding.next() { decoded.writeImmutableBuffer(part) }
+        return decoded
     }
 
     /// Where an answer redirects to; nil if it does not.
@@ -148,6 +171,8 @@ extension Registry {
         _ answer: Answer, of what: String, in repository: RepositoryName?,
         otherwise: FailureKind = .protocolViolation
     ) -> RegistryError {
+        var answer = answer
+        answer.body = secrets.hidden(in: answer.body)
         let place = name + (repository.map { "/\($0)" } ?? "")
         let said = answer.said.map { ": \($0)" } ?? ""
         let status = answer.status
@@ -159,7 +184,7 @@ extension Registry {
         case 401, 403:
             return RegistryError(
                 .auth, "\(place) refuses access to \(what) (\(status)\(said))",
-                advice: "docker login \(name), with a user who may do this", status: status)
+                advice: "lifeboat login \(name), with a user who may do this", status: status)
         case 404:
             return RegistryError(
                 .notFound, "\(place) has no \(what)\(said)",

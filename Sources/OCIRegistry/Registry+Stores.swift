@@ -15,7 +15,7 @@ extension Registry: SourceStore, TargetStore {
             let isRefused = answer.status == 401 || answer.status == 403
             return RegistryError(
                 isRefused ? .auth : .policy, "\(name) does not list its repositories (\(answer.status)\(said))",
-                advice: (isRefused ? "docker login \(name), or " : "")
+                advice: (isRefused ? "lifeboat login \(name), or " : "")
                     + "name the repositories, such as \(name)/team/app",
                 status: answer.status)
         }

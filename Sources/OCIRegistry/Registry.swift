@@ -14,8 +14,10 @@ public final class Registry: Sendable {
     let surroundings: Surroundings
     let logger: Logger
     let root: WebAddress
+    let listing: TagListing
     let transport: Transport
     let authenticator: Authenticator
+    let secrets: Secrets
     private let memory = Mutex(Memory())
     let turns = Turns()
     /// The time since the registry was opened.
@@ -35,6 +37,10 @@ public final class Registry: Sendable {
         var hasRefusedMount = false
         /// Bytes that are sent in one request, once a registry has refused more.
         var largestUpload: Int?
+        /// What tags point to, of repositories whose listing says so.
+        var listings: [RepositoryName: [Tag: ListedTag]] = [:]
+        /// Whether the registry refuses the listing of its own kind.
+        var lacksOwnListing = false
         var warnings: Set<String> = []
         /// Whether parts of blobs can be asked for, as far as it is known.
         var sendsParts = true
@@ -61,18 +67,29 @@ public final class Registry: Sendable {
         }
         root = options.plainHTTP ?? (plain.network == .loopback) ? plain : secure
         self.options = options
+        listing = options.listing ?? TagListing(host: root.host)
         self.surroundings = surroundings
         self.logger = logger
         uptime = Registry.stopwatch(surroundings.clock)
         let transport = try Transport(root, options: options, surroundings: surroundings, uptime: uptime)
         self.transport = transport
-        let service = TokenService(name: name, now: surroundings.now) { [name] request in
+        let send: @Sendable (Request) async throws -> Answer = { [name] request in
             try await RequestLoop(name: name, options: options, surroundings: surroundings).run(request) {
                 try await Registry.answer(request, over: transport)
             }
         }
+        let secrets = Secrets()
+        self.secrets = secrets
+        var azure: AzureLogin?
+        if case .azure(let variables) = options.credentials {
+            azure = AzureLogin(
+                name: name, registry: root, identity: { try AzureIdentity(environment: variables) },
+                now: surroundings.now, send: send)
+        }
         authenticator = Authenticator(
-            name: name, registry: root, options: options, now: surroundings.now, tokens: service)
+            name: name, registry: root, options: options, now: surroundings.now,
+            tokens: TokenService(name: name, secrets: secrets, now: surroundings.now, send: send), azure: azure,
+            secrets: secrets)
     }
 
     /// Closes all connections. Nothing can be asked afterwards.

@@ -7,6 +7,10 @@ public struct RegistryOptions: Sendable {
     public var plainHTTP: Bool?
     public var tls = TLS()
     public var credentials = CredentialSource.docker
+    /// The way to the registry, and to the hosts that it redirects to.
+    public var proxies = ProxySettings()
+    /// How the name of the registry becomes IP addresses, at least one; nil for the way of this machine.
+    public var lookUp: (@Sendable (_ host: String) async throws -> [String])?
     /// The most requests under way at once.
     public var connections = 16
     /// The most requests in a second, tries that fail included; nil for no limit.
@@ -26,6 +30,8 @@ public struct RegistryOptions: Sendable {
     public var idleTimeout = Duration.seconds(60)
     /// Bytes a second.
     public var minimumRate = 1024
+    /// How tags are listed; nil for what is known of the host.
+    public var listing: TagListing?
     public var upload = Upload.whole
     public var ranges = RangePolicy()
     /// Hosts (`host` or `host:port`) whose token service may stand on a private address or another scheme.
@@ -38,6 +44,12 @@ public struct RegistryOptions: Sendable {
     public struct TLS: Sendable {
         /// PEM certificates that are trusted in addition to those of the system.
         public var caFile: String?
+        /// PEM files with a certificate, and those that vouch for it, to show to the registry and to nobody else, and
+        /// its key.
+        public var certificateFile: String?
+        public var keyFile: String?
+        /// Folders with a folder of certificates for a registry each, as docker and podman keep them.
+        public var folders: [String] = []
         /// Whether the registry must prove who it is. Off: anybody in between can read and write.
         public var verify = true
 

@@ -64,7 +64,7 @@ import Testing
                         Lifeboat.binary, ["export", "\(server.host)/app:1", "--to", folder + "/a.tar"],
                         environment: environment)
                     #expect(result.status == 77, "\(result.output)\(result.errors)")
-                    #expect((result.output + result.errors).contains("try: docker login \(server.host)"))
+                    #expect((result.output + result.errors).contains("try: lifeboat login \(server.host)"))
                     #expect(!(result.output + result.errors).contains("wrong-password"))
                     #expect(!exists(folder + "/a.tar"))
                 }

@@ -9,7 +9,7 @@ import Testing
         "OCI": ["Crypto", "NIOCore", "Synchronization"],
         "OCIRegistry": [
             "OCI", "AsyncHTTPClient", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL", "Logging", "Foundation", "Glibc",
-            "Synchronization",
+            "Synchronization", "CZlib",
         ],
         "OCIArchive": ["OCI", "CArchive", "NIOCore", "NIOPosix", "Glibc", "Synchronization"],
         "OCIServer": [
@@ -31,7 +31,9 @@ import Testing
 
     @Test func `every target imports only what stands below it`() throws {
         let sources = Fixtures.package.appendingPathComponent("Sources")
-        let targets = try FileManager.default.contentsOfDirectory(atPath: sources.path).filter { $0 != "CArchive" }
+        let targets = try FileManager.default.contentsOfDirectory(atPath: sources.path).filter {
+            !["CArchive", "CZlib"].contains($0)
+        }
         #expect(Set(targets) == Set(Self.allowed.keys))
         var seen = 0
         for target in targets {

@@ -146,7 +146,7 @@ import Testing
         ("retries: many", "retries: 'many' is not a number from 1 to 100"),
         (
             "credentials: dokcer",
-            "credentials: 'dokcer' is not known, want docker, anonymous, {username, passwordFile}, {username, password} or {command}"
+            "credentials: 'dokcer' is not known, want docker, anonymous, azure, {username, passwordFile}, {username, password} or {command}"
         ),
         (
             "credentials: {username: me}",
@@ -158,8 +158,11 @@ import Testing
         ),
         (
             "keep: 3",
-            "keep: not known of a registry; known: registry, credentials, plainHTTP, tls, limits, timeouts, retries"
+            "keep: not known of a registry; known: registry, credentials, plainHTTP, tls, mirrors, listing, limits, timeouts, retries"
         ),
+        ("tls: {cert: me.pem}", "tls: wants cert and key together"),
+        ("mirrors: [http://x]", "mirrors: 'http://x' is not a registry"),
+        ("listing: azure", "listing: 'azure' is not known, want one of standard, acr, google"),
         ("tls: {verify: no}", "tls.verify: 'no' is not known, want true or false"),
     ])
     func `a wrong setting says what is wanted`(_ settings: String, _ expected: String) {

@@ -65,12 +65,12 @@ struct AccessTests {
         }
     }
 
-    @Test func `a registry that refuses every token is an error after one renewal`() async throws {
+    @Test func `R19: a registry that refuses every token is an error after one renewal`() async throws {
         try await withScript(Self.login, Self.registry(isValid: { _ in false }) { _ in ScriptedAnswer(200) }) {
             repository, server in
             let error = try await failure { try await repository.tags() }
             #expect(error.kind == .auth)
-            #expect(error.advice?.contains("docker login") == true)
+            #expect(error.advice?.contains("lifeboat login") == true)
             #expect(server.requests.count == 3)
         }
     }
@@ -116,7 +116,7 @@ struct AccessTests {
         }
     }
 
-    @Test func `a token service that redirects is refused`() async throws {
+    @Test func `R22: a token service that redirects is refused`() async throws {
         try await withScript(Self.login) { request in
             request.path == "/token"
                 ? ScriptedAnswer(302, ["Location": "http://169.254.169.254/"])

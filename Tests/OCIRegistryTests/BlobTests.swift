@@ -30,7 +30,7 @@ struct BlobTests {
         ScriptedAnswer.Ending.reset(after: 100_000), .close(after: 100_000), .stall(after: 100_000),
         .reset(after: 0),
     ])
-    func `a download that breaks off goes on where it was`(ending: ScriptedAnswer.Ending) async throws {
+    func `R2: a download that breaks off goes on where it was`(ending: ScriptedAnswer.Ending) async throws {
         let options = RegistryOptions.quick { $0.idleTimeout = .milliseconds(400) }
         try await withScript(options) { request in
             request.number == 0
@@ -79,7 +79,7 @@ struct BlobTests {
     }
 
     @Test(arguments: ["bytes 0-299999/300000", "bytes 70000-299999/400000", "", "bytes 70000-400000/*"])
-    func `an answer of another range is not used`(range: String) async throws {
+    func `R7: an answer of another range is not used`(range: String) async throws {
         try await withScript { request in
             if request.number == 0 { return ScriptedAnswer(200, body: bytes, ending: .close(after: 70_000)) }
             if request.header("Range") == nil { return ScriptedAnswer(200, body: bytes) }
@@ -104,7 +104,7 @@ struct BlobTests {
         }
     }
 
-    @Test func `wrong bytes are damaged and not asked for again`() async throws {
+    @Test func `R1: wrong bytes are damaged and not asked for again`() async throws {
         let other = sample(300_000, seed: 2)
         try await withScript { _ in
             ScriptedAnswer(200, body: other)
@@ -116,7 +116,7 @@ struct BlobTests {
     }
 
     @Test(arguments: [299_999, 300_001])
-    func `a blob of another size is damaged`(size: Int) async throws {
+    func `R3: a blob of another size is damaged`(size: Int) async throws {
         try await withScript { _ in
             ScriptedAnswer(200, body: sample(size))
         } _: { repository, server in
@@ -138,7 +138,7 @@ struct BlobTests {
         }
     }
 
-    @Test func `a chunked answer without a length works`() async throws {
+    @Test func `R5: a chunked answer without a length works`() async throws {
         let text = "0123456789"
         try await withScript { _ in
             ScriptedAnswer(200, ["Transfer-Encoding": "chunked"], text: "a\r\n\(text)\r\n0\r\n\r\n")
@@ -148,7 +148,7 @@ struct BlobTests {
         }
     }
 
-    @Test func `a layer that is only labelled as encoded is taken as it is`() async throws {
+    @Test func `R6: a layer that is only labelled as encoded is taken as it is`() async throws {
         try await withScript { _ in
             ScriptedAnswer(200, ["Content-Encoding": "gzip"], body: bytes)
         } _: { repository, _ in
@@ -157,7 +157,7 @@ struct BlobTests {
         }
     }
 
-    @Test func `credentials do not follow a redirect to another origin`() async throws {
+    @Test func `R24: credentials do not follow a redirect to another origin`() async throws {
         let options = RegistryOptions.quick { $0.credentials = .fixed(.password(username: "u", password: "p")) }
         try await ScriptedRegistry.serve { request in
             request.header("Authorization") == nil ? ScriptedAnswer(200, body: bytes) : ScriptedAnswer(500)
@@ -176,7 +176,7 @@ struct BlobTests {
         }
     }
 
-    @Test func `an address of the storage that has run out is replaced`() async throws {
+    @Test func `R26: an address of the storage that has run out is replaced`() async throws {
         try await ScriptedRegistry.serve { request in
             if request.path == "/first" { return ScriptedAnswer(200, body: bytes, ending: .close(after: 50_000)) }
             return request.path == "/third" ? part(bytes, from: offset(request)) : ScriptedAnswer(403)
@@ -194,7 +194,7 @@ struct BlobTests {
     @Test(arguments: [
         "http://169.254.169.254/latest/meta-data/", "file:///etc/passwd", "http://[fe80::1]/", "http://0x7f.1/",
     ])
-    func `redirects to where nothing is to be had are refused`(location: String) async throws {
+    func `R25: redirects to where nothing is to be had are refused`(location: String) async throws {
         try await withScript { _ in
             ScriptedAnswer(307, ["Location": location])
         } _: { repository, _ in

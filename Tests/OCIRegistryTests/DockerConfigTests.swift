@@ -31,7 +31,7 @@ struct DockerConfigTests {
         "https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io",
         "https://registry-1.docker.io/v2/",
     ])
-    func `Docker Hub is found under all its names`(key: String) throws {
+    func `R47: Docker Hub is found under all its names`(key: String) throws {
         let config = try config(#"{"auths": {"\#(key)": {"username": "u", "password": "p"}}}"#)
         #expect(config.login(to: "docker.io", nil) == .credential(.password(username: "u", password: "p")))
     }

@@ -134,7 +134,7 @@ struct DockerRegistryTests {
                 try await withRegistry(server.host, options) { registry in
                     let error = try await failure { try await registry.repositories() }
                     #expect(error.kind == .auth)
-                    #expect(error.advice?.hasPrefix("docker login \(server.host)") == true)
+                    #expect(error.advice?.hasPrefix("lifeboat login \(server.host)") == true)
                     #expect(!error.description.contains("other"))
                 }
             }

@@ -24,7 +24,7 @@ struct EndpointTests {
     }
 
     @Test(.enabled(if: TLSServer.isInstalled, "openssl is not installed"))
-    func `a certificate that nobody vouches for is refused, one of a named authority is not`() async throws {
+    func `R45: a certificate that nobody vouches for is refused, one of a named authority is not`() async throws {
         try await TLSServer.run(name: "localhost") { server in
             func tags(_ host: String, _ tls: RegistryOptions.TLS) async throws -> any Failure {
                 let options = RegistryOptions.quick {

@@ -153,7 +153,7 @@ struct RangeTests {
         }
     }
 
-    @Test func `damage in a part is found, and the next read is over one connection`() async throws {
+    @Test func `R8: damage in a part is found, and the next read is over one connection`() async throws {
         let other = sample(2_000_000, seed: 3)
         try await withScript(options()) { request in
             if request.number == 0 { return slowly(request, bytes) }

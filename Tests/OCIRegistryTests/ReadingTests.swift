@@ -20,7 +20,7 @@ struct ReadingTests {
     }
 
     @Test(arguments: [404, 405, 500, 200])
-    func `a HEAD that does not help is followed by GET`(status: Int) async throws {
+    func `R11: a HEAD that does not help is followed by GET`(status: Int) async throws {
         let manifest = try image([])
         try await withScript { request in
             request.method == .HEAD ? ScriptedAnswer(status) : .manifest(manifest)
@@ -42,7 +42,7 @@ struct ReadingTests {
         }
     }
 
-    @Test func `a manifest whose bytes are others is damaged`() async throws {
+    @Test func `R9: a manifest whose bytes are others is damaged`() async throws {
         let wanted = try image([])
         let other = try image([.layer(sample(10))])
         try await withScript { _ in
@@ -56,7 +56,7 @@ struct ReadingTests {
         }
     }
 
-    @Test func `a manifest above the limit is refused, however long it is`() async throws {
+    @Test func `R13: a manifest above the limit is refused, however long it is`() async throws {
         let length = Int(Manifest.sizeLimit) + 1
         try await withScript { request in
             ScriptedAnswer(
@@ -72,7 +72,7 @@ struct ReadingTests {
         }
     }
 
-    @Test func `a size that only a header stated is not held against the bytes`() async throws {
+    @Test func `R4: a size that only a header stated is not held against the bytes`() async throws {
         let manifest = try image([])
         let wrong = String(manifest.descriptor.size + 7)
         try await withScript { request in
@@ -86,7 +86,7 @@ struct ReadingTests {
         }
     }
 
-    @Test func `tags come in pages, each once, invalid ones left out`() async throws {
+    @Test func `R34: tags come in pages, each once, invalid ones left out`() async throws {
         try await withScript { request in
             if request.uri == "/v2/team/app/tags/list?n=1000" {
                 return .json(
@@ -111,7 +111,7 @@ struct ReadingTests {
     }
 
     @Test(arguments: ["self", "endless"])
-    func `pages that never end are an error`(kind: String) async throws {
+    func `R35: pages that never end are an error`(kind: String) async throws {
         try await withScript { request in
             let next =
                 kind == "self" ? request.uri : "/v2/team/app/tags/list?last=\(request.uri.count)&x=\(request.uri)"
@@ -124,7 +124,7 @@ struct ReadingTests {
     }
 
     @Test(arguments: [401, 404, 405])
-    func `a registry without a catalog says to name the repositories`(status: Int) async throws {
+    func `R37: a registry without a catalog says to name the repositories`(status: Int) async throws {
         try await withScript { _ in
             status == 401
                 ? ScriptedAnswer(401, ["WWW-Authenticate": "Basic realm=\"r\""]) : .error(status, "UNSUPPORTED")
@@ -135,7 +135,7 @@ struct ReadingTests {
         }
     }
 
-    @Test func `a login page is not a registry`() async throws {
+    @Test func `R46: a login page is not a registry`() async throws {
         try await withScript { _ in
             ScriptedAnswer(200, ["Content-Type": "text/html; charset=utf-8"], text: "<html>\u{1b}[31mlog in")
         } _: { repository, server in
@@ -196,7 +196,7 @@ struct ReadingTests {
         }
     }
 
-    @Test func `what a registry says is shown short and escaped`() async throws {
+    @Test func `R14: what a registry says is shown short and escaped`() async throws {
         let noise = String(repeating: "x", count: 100_000)
         try await withScript { _ in
             ScriptedAnswer(400, text: "\u{1b}[2Jbad\n\(noise)")
@@ -208,7 +208,7 @@ struct ReadingTests {
         }
     }
 
-    @Test func `referrers are those of the API and of the fallback tag`() async throws {
+    @Test func `R38: referrers are those of the API and of the fallback tag`() async throws {
         let subject = try image([])
         let one = Descriptor(of: ByteBuffer(string: "1"), mediaType: .ociManifest)
         let two = Descriptor(of: ByteBuffer(string: "2"), mediaType: .ociManifest)

@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import OCI
 import OCIRegistry
+import Synchronization
 import TestSupport
 import Testing
 
@@ -41,11 +42,11 @@ extension RegistryOptions {
 
 /// Runs `body` with a registry, which is shut down after it.
 func withRegistry<R>(
-    _ host: String, _ options: RegistryOptions = .quick(), _ body: (Registry) async throws -> R
+    _ host: String, _ options: RegistryOptions = .quick(), log: LogLines? = nil, _ body: (Registry) async throws -> R
 ) async throws -> R {
     let registry = try Registry(
         host: host, options: options, surroundings: .real,
-        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        logger: log?.logger ?? Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     do {
         let result = try await body(registry)
         try await registry.shutdown()
@@ -146,5 +147,79 @@ enum FileList {
     static func json(under folder: String) throws -> [String] {
         try FileManager.default.subpathsOfDirectory(atPath: Fixtures.root.appending(path: folder).path)
             .filter { $0.hasSuffix(".json") }.map { folder + "/" + $0 }
+    }
+}
+
+/// Bytes as gzip holds them without compressing them (RFC 1951, section 3.2.4; RFC 1952).
+func gzipped(_ bytes: ByteBuffer) -> ByteBuffer {
+    var result = ByteBuffer(bytes: [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3])
+    var rest = bytes
+    repeat {
+        let count = min(rest.readableBytes, 0xffff)
+        result.writeInteger(UInt8(count == rest.readableBytes ? 1 : 0))
+        result.writeInteger(UInt16(count), endianness: .little)
+        result.writeInteger(~UInt16(count), endianness: .little)
+        if let part = rest.readSlice(length: count) { result.writeImmutableBuffer(part) }
+    } while rest.readableBytes > 0
+    var check = ~UInt32(0)
+    for byte in bytes.readableBytesView {
+        check ^= UInt32(byte)
+        for _ in 0..<8 { check = check & 1 == 1 ? check >> 1 ^ 0xedb8_8320 : check >> 1 }
+    }
+    result.writeInteger(~check, endianness: .little)
+    result.writeInteger(UInt32(truncatingIfNeeded: bytes.readableBytes), endianness: .little)
+    return result
+}
+
+/// A registry that takes a token of its own token service, `t1`, `t2` and so on.
+///
+/// - Parameter isValid: whether it still takes a token for a request.
+func tokenRegistry(
+    isValid: @escaping @Sendable (_ token: String, _ request: ScriptedRequest) -> Bool = { _, _ in true },
+    token: @escaping @Sendable (_ number: Int) -> ScriptedAnswer = { .json(#"{"token":"t\#($0)","expires_in":300}"#) },
+    _ answer: @escaping @Sendable (ScriptedRequest) -> ScriptedAnswer?
+) -> ScriptedRegistry.Script {
+    let count = Mutex(0)
+    return { request in
+        if request.path == "/token" {
+            return token(
+                count.withLock { count in
+                    count += 1
+                    return count
+                })
+        }
+        guard let header = request.header("Authorization"), header.hasPrefix("Bearer "),
+            isValid(String(header.dropFirst("Bearer ".count)), request)
+        else {
+            let realm = "http://\(request.header("Host") ?? "")/token"
+            return ScriptedAnswer(401, ["WWW-Authenticate": "Bearer realm=\"\(realm)\",service=\"s\""])
+        }
+        return answer(request)
+    }
+}
+
+/// Keeps what is logged, at every level.
+final class LogLines: Sendable {
+    private let kept = Mutex<[String]>([])
+
+    var lines: [String] { kept.withLock { $0 } }
+
+    var logger: Logger { Logger(label: "test") { _ in Handler(log: self) } }
+
+    private struct Handler: LogHandler {
+        let log: LogLines
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.trace
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            log.kept.withLock {
+                $0.append("\(event.message) \(event.metadata ?? [:]) \(event.error.map { "\($0)" } ?? "")")
+            }
+        }
     }
 }

@@ -97,7 +97,7 @@ struct UploadTests {
     }
 
     @Test(arguments: ["http://evil.example.org/upload", "https://127.0.0.1/upload", "", "file:///x"])
-    func `an upload goes to the registry and nowhere else`(location: String) async throws {
+    func `R27: an upload goes to the registry and nowhere else`(location: String) async throws {
         try await withScript { _ in
             ScriptedAnswer(202, location.isEmpty ? [:] : ["Location": location])
         } _: { repository, server in
@@ -107,7 +107,7 @@ struct UploadTests {
         }
     }
 
-    @Test func `chunks go on at the offset that the registry reports`() async throws {
+    @Test func `R28: chunks go on at the offset that the registry reports`() async throws {
         let received = Mutex(ByteBuffer())
         let options = RegistryOptions.quick { $0.upload = .chunks(of: 100_000) }
         try await withScript(options) { request in
@@ -160,7 +160,7 @@ struct UploadTests {
         }
     }
 
-    @Test func `a refused mount is the beginning of the upload`() async throws {
+    @Test func `R30: a refused mount is the beginning of the upload`() async throws {
         try await withScript { request in
             request.method == .POST ? Self.begin : ScriptedAnswer(201)
         } _: { repository, server in
@@ -210,7 +210,7 @@ struct UploadTests {
         }
     }
 
-    @Test func `a registry that stores something else is found out`() async throws {
+    @Test func `R32: a registry that stores something else is found out`() async throws {
         let manifest = try image([])
         let other = try image([.layer(sample(3))])
         try await withScript { request in
@@ -262,7 +262,7 @@ struct UploadTests {
     @Test(arguments: [
         (409, "TAG"), (403, "DENIED"), (400, "TAG_INVALID"), (412, "PRECONDITION"), (404, "NAME_UNKNOWN"),
     ])
-    func `a tag that may not change is a conflict`(status: Int, code: String) async throws {
+    func `R33: a tag that may not change is a conflict`(status: Int, code: String) async throws {
         let manifest = try image([])
         try await withScript { _ in
             .error(status, code, "tag is immutable")

@@ -6,7 +6,7 @@ import Testing
 /// The verdicts of other projects' test data.
 @Suite(.enabled(if: Fixtures.areThere, "shared/fixtures is not there"))
 struct VectorTests {
-    @Test func `challenges are read as others read them, and malformed ones not at all`() throws {
+    @Test func `R20: challenges are read as others read them, and malformed ones not at all`() throws {
         for item in try Fixtures.json("vectors/www-authenticate.json")["cases"]?.array("cases") ?? [] {
             let header = try #require(item["header"]?.stringValue)
             let name = item["name"]?.stringValue ?? ""
@@ -37,7 +37,7 @@ struct VectorTests {
         }
     }
 
-    @Test func `token services on internal networks are refused`() throws {
+    @Test func `R21: token services on internal networks are refused`() throws {
         for item in try Fixtures.json("vectors/realm-urls.json")["cases"]?.array("cases") ?? [] {
             let realm = try #require(item["realm"]?.stringValue)
             let host = item["registry"]?.stringValue ?? ""
@@ -57,7 +57,7 @@ struct VectorTests {
         }
     }
 
-    @Test func `next pages come from the same origin or not at all`() throws {
+    @Test func `R35: next pages come from the same origin or not at all`() throws {
         for item in try Fixtures.json("vectors/link-header-origin.json")["cases"]?.array("cases") ?? [] {
             let name = item["name"]?.stringValue ?? ""
             let page = try #require(WebAddress(parsing: item["url"]?.stringValue ?? ""))

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct DigestTests {
     @Test(.enabled(if: Fixtures.arePresent))
-    func `digests are read as go-digest reads them, and unknown algorithms are refused`() throws {
+    func `R41: digests are read as go-digest reads them, and unknown algorithms are refused`() throws {
         let cases = try Fixtures.json("vectors/digests.json").object("cases file")["cases"]!.array("cases")
         #expect(cases.count == 17)
         for item in cases {

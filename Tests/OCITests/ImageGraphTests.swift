@@ -119,7 +119,7 @@ import Testing
                 || error?.description.contains("2 and 1 bytes") ?? false)
     }
 
-    @Test func `indexes nested deeper than the limit are refused`() async throws {
+    @Test func `R39: indexes nested deeper than the limit are refused`() async throws {
         var shelf = Shelf()
         var root = try shelf.add(image(["leaf"]))
         for _ in 0..<ImageGraph.depthLimit { root = try shelf.add(index([(root, nil, nil)])) }
@@ -131,7 +131,7 @@ import Testing
         #expect(error?.kind == .policy)
     }
 
-    @Test func `foreign layers are recorded and not moved`() async throws {
+    @Test func `R40: foreign layers are recorded and not moved`() async throws {
         var shelf = Shelf()
         let foreign =
             #"{"mediaType":"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip","digest":"\#(Digest(of: [1]))","size":1,"urls":["https://example.com/x"]}"#

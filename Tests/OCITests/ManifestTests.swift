@@ -35,7 +35,7 @@ import Testing
         #expect(throws: Never.self) { try manifest(image, as: .ociManifest) }
     }
 
-    @Test func `schema 1 is refused by name`() {
+    @Test func `R43: schema 1 is refused by name`() {
         let error = #expect(throws: OCIError.self) {
             try manifest(#"{"schemaVersion":1,"name":"a","fsLayers":[],"history":[]}"#)
         }

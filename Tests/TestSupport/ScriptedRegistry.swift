@@ -15,7 +15,7 @@ import Darwin
 public final class ScriptedRegistry: Sendable {
     public typealias Script = @Sendable (ScriptedRequest) -> ScriptedAnswer?
 
-    /// `127.0.0.1:port`.
+    /// `127.0.0.1:port`, or another address of this machine.
     public let host: String
     private let channel: any Channel
     fileprivate let log: Log
@@ -32,19 +32,26 @@ public final class ScriptedRegistry: Sendable {
         }
     }
 
-    private init(channel: any Channel, log: Log) {
+    private init(channel: any Channel, address: String, log: Log) {
         self.channel = channel
         self.log = log
-        host = "127.0.0.1:\(channel.localAddress?.port ?? 0)"
+        host = "\(address):\(channel.localAddress?.port ?? 0)"
     }
+
+    /// The port alone.
+    public var port: Int { channel.localAddress?.port ?? 0 }
 
     /// Runs `body` against a server, which ends with it.
     ///
-    /// - Parameter script: asked when a request is complete; nil is 404.
-    public static func serve<R>(_ script: @escaping Script, _ body: (ScriptedRegistry) async throws -> R) async throws
-        -> R
-    {
-        try await serve(early: { _ in nil }, script, body)
+    /// - Parameters:
+    ///   - address: an address of this machine, such as `127.0.0.2`, which stands for another host.
+    ///   - port: 0 for any that is free.
+    ///   - script: asked when a request is complete; nil is 404.
+    public static func serve<R>(
+        at address: String = "127.0.0.1", port: Int = 0, _ script: @escaping Script,
+        _ body: (ScriptedRegistry) async throws -> R
+    ) async throws -> R {
+        try await serve(at: address, port: port, early: { _ in nil }, script, body)
     }
 
     /// Runs `body` against a server, which ends with it.
@@ -53,7 +60,7 @@ public final class ScriptedRegistry: Sendable {
     ///   - early: asked when a request's head is there; an answer is sent at once and the body is left unread.
     ///   - script: asked when a request is complete; nil is 404.
     public static func serve<R>(
-        early: @escaping Script, _ script: @escaping Script,
+        at address: String = "127.0.0.1", port: Int = 0, early: @escaping Script, _ script: @escaping Script,
         _ body: (ScriptedRegistry) async throws -> R
     ) async throws -> R {
         let log = Log()
@@ -65,8 +72,8 @@ public final class ScriptedRegistry: Sendable {
                     try channel.pipeline.syncOperations.addHandler(Responder(log: log, early: early, script: script))
                 }
             }
-            .bind(host: "127.0.0.1", port: 0).get()
-        let server = ScriptedRegistry(channel: channel, log: log)
+            .bind(host: address, port: port).get()
+        let server = ScriptedRegistry(channel: channel, address: address, log: log)
         do {
             let result = try await body(server)
             await server.stop()

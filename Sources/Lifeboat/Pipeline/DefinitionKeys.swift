@@ -2,12 +2,14 @@
 enum DefinitionKeys {
     static let definition = ["version", "name", "inputs", "state", "window", "retries", "stores", "images", "steps"]
     static let store = registry + ["archive", "keep", "layout"]
-    static let registry = ["registry", "credentials", "plainHTTP", "tls", "limits", "timeouts", "retries"]
+    static let registry = [
+        "registry", "credentials", "plainHTTP", "tls", "mirrors", "listing", "limits", "timeouts", "retries",
+    ]
     static let archive = ["archive", "keep"]
     static let layout = ["layout"]
     static let input = ["description", "default"]
     static let window = ["from", "to", "timezone"]
-    static let tls = ["ca", "verify"]
+    static let tls = ["ca", "cert", "key", "verify"]
     static let limits = ["connections", "requests", "bandwidth"]
     static let timeouts = ["connect", "answer", "idle"]
     static let credentials = ["username", "password", "passwordFile", "command"]

@@ -1,5 +1,6 @@
 import OCI
 import OCIArchive
+import OCIRegistry
 import Yams
 
 /// `stores`: what the steps read and write.
@@ -105,7 +106,16 @@ extension PipelineParser {
         if let tls = members["tls"] {
             let members = reader.members(tls, key: key + ".tls", known: DefinitionKeys.tls)
             wanted.caFile = members["ca"].flatMap { reader.text($0, key: key + ".tls.ca") }.map(resolved)
+            wanted.certificateFile = members["cert"].flatMap { reader.text($0, key: key + ".tls.cert") }.map(resolved)
+            wanted.keyFile = members["key"].flatMap { reader.text($0, key: key + ".tls.key") }.map(resolved)
+            if (members["cert"] == nil) != (members["key"] == nil) {
+                reader.fault("wants cert and key together", at: tls, key: key + ".tls")
+            }
             wanted.verifiesTLS = members["verify"].flatMap { reader.flag($0, key: key + ".tls.verify") }
+        }
+        wanted.listing = members["listing"].flatMap { reader.choice($0, key: key + ".listing") }
+        if let mirrors = members["mirrors"] {
+            wanted.mirrors = self.mirrors(mirrors, key: key + ".mirrors")
         }
         if let limits = members["limits"] {
             let key = key + ".limits"
@@ -140,6 +150,19 @@ extension PipelineParser {
         return store
     }
 
+    private func mirrors(_ node: Node, key: String) -> [RegistryMirror] {
+        reader.texts(node, key: key).compactMap { text, node in
+            guard
+                case .registry(let host, let prefix)? = reader.value(
+                    node, key: key,
+                    { text in
+                        try StoreDefinition.registry(parsing: text)
+                    })
+            else { return nil }
+            return RegistryMirror(host: host, prefix: prefix)
+        }
+    }
+
     func retries(_ node: Node, key: String) -> Int? {
         reader.value(node, key: key) { try Quantity.count($0, in: 1...100) }
     }
@@ -149,10 +172,11 @@ extension PipelineParser {
             switch reader.text(node, key: key) {
             case "docker": return .docker
             case "anonymous": return .anonymous
+            case "azure": return .azure
             case nil: return nil
             case let other?:
                 reader.fault(
-                    "'\(shown(other, limit: 80))' is not known, want docker, anonymous, {username, passwordFile}, "
+                    "'\(shown(other, limit: 80))' is not known, want docker, anonymous, azure, {username, passwordFile}, "
                         + "{username, password} or {command}", at: node, key: key)
                 return nil
             }

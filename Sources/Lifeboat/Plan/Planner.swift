@@ -256,7 +256,9 @@ public struct Planner: Sendable {
         var waiting = [root]
         while let manifest = waiting.popLast() {
             guard seen.insert(manifest.digest).inserted else { continue }
-            if manifest.mediaType.isIndex, case .index(let children) = try await source.manifest(manifest).kind {
+            // Of what was only listed it may not be known whether it is an index.
+            let mayBeIndex = manifest.mediaType.isIndex || !manifest.mediaType.isManifest
+            if mayBeIndex, case .index(let children) = try await source.manifest(manifest).kind {
                 waiting += children.filter { child in
                     child.mediaType.isManifest
                         && (rule.platforms.isEmpty

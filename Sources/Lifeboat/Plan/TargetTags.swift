@@ -29,6 +29,11 @@ actor TargetTags {
     func find(_ reference: TagOrDigest, in name: RepositoryName, at target: Int) async throws -> Digest? {
         let store = targets[target].store
         guard !(store is any PlannedTarget), !(store is Nowhere) else { return nil }
+        if case .tag(let tag) = reference, let listing = try await store.target(name) as? any DigestListing,
+            let listed = try await self.listed(listing)?[tag]
+        {
+            return listed.digest
+        }
         let place = Place(target: target, repository: name)
         if repositories[place] == nil {
             try await turns.take(place) {
@@ -50,6 +55,15 @@ actor TargetTags {
             repositories[place] = .known(names)
         }
         return found
+    }
+
+    /// What the target's own listing says; nil for a repository that is not there, or cannot be listed.
+    private func listed(_ repository: any DigestListing) async throws -> [Tag: ListedTag]? {
+        do {
+            return try await repository.listedTags()
+        } catch let error as any Failure where error.kind != .internal && error.kind != .local {
+            return nil
+        }
     }
 
     private func first(_ reference: TagOrDigest, in repository: any ImageTarget) async throws -> Repository {

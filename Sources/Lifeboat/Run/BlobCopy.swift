@@ -24,11 +24,13 @@ struct BlobCopy: Sendable {
     let observe: RunObserver
     /// Called before each new try.
     let retried: @Sendable () async -> Void
+    /// Whether a target is believed that says it holds the blob; else it is sent in any case.
+    var isTargetTrusted = true
 
     /// - Parameter first: the blob itself, where the source can give it only once.
     /// - Returns: what became of each delivery.
     func run(first: Content?) async -> [Swift.Result<Result, any Error>] {
-        var routes = deliveries.map(BlobRoute.init)
+        var routes = deliveries.map { BlobRoute($0, isTrusted: isTargetTrusted) }
         var once = first
         // Each round finds the next repository of every target that lacks the blob, and reads it once for all of them.
         while true {

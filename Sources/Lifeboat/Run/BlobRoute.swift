@@ -17,7 +17,11 @@ struct BlobRoute: Sendable {
         didSet { if error != nil { repository = nil } }
     }
 
-    init(_ delivery: BlobCopy.Delivery) {
+    /// Whether the target is believed that says it holds the blob.
+    private let isTrusted: Bool
+
+    init(_ delivery: BlobCopy.Delivery, isTrusted: Bool = true) {
+        self.isTrusted = isTrusted
         target = delivery.target
         var seen: Set<RepositoryName> = []
         rest = delivery.items.filter { seen.insert($0.targetRepository).inserted }[...]
@@ -33,7 +37,7 @@ struct BlobRoute: Sendable {
                 let isUnasked = holder != nil && mounting?.mountsUnasked ?? false
                 if isUnasked, let holder, let mounting, try await mounting.mount(blob, from: holder) {
                     result.isTrusted = !isSent
-                } else if try await repository.contains(blob) {
+                } else if isTrusted, try await repository.contains(blob) {
                     // An archive says so only of what it has hashed itself.
                     result.isTrusted = !(target is any PlannedTarget) && !isSent
                 } else if !isUnasked, let holder, let mounting, try await mounting.mount(blob, from: holder) {

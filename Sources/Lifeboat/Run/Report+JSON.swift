@@ -57,6 +57,8 @@ extension ImageReport {
         ]
         if let digest { members["digest"] = .string(digest.description) }
         if let replaced { members["replaced"] = .string(replaced.description) }
+        if let closure { members["closure"] = closure.json }
+        if !parts.isEmpty { members["parts"] = .array(parts.map(\.json)) }
         if let error { members["error"] = error.json }
         if !notes.isEmpty { members["notes"] = .array(notes.map { .string($0) }) }
         return .object(members)

@@ -113,6 +113,10 @@ public struct ImageReport: Sendable {
     public var retries = 0
     /// Where the target's tag pointed before, if it was moved.
     public var replaced: Digest?
+    /// What it consists of; nil where that was not looked at, since the target's tag had the right digest.
+    public var closure: Closure?
+    /// What of it was missing or damaged.
+    public var parts: [PartFinding] = []
     public var error: FailureReport?
     public var notes: [String] = []
 

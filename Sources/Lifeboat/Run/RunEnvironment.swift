@@ -18,6 +18,8 @@ public struct RunEnvironment: Sendable {
     /// The same as long as more bring more. Each holds about a megabyte.
     public var mostConcurrency = 12
     public var retry = RetryPolicy()
+    /// The variables of the process, where identities of Azure stand.
+    public var variables: [String: String] = [:]
     /// What a definition says of its stores and of when it may run.
     public var settings = PipelineSettings()
     /// What each step has to do, by its name, where a plan was made before; empty to do what the steps say.

@@ -38,7 +38,8 @@ extension Runner {
         for failure in plan.failures {
             add(failure, to: &report, among: targets.map(\.store.name) + step.sources.map(\.store.description))
         }
-        for item in plan.items where item.action == .alreadyThere {
+        if step.repairs { report.images += try await repair(plan, targets) }
+        for item in plan.items where item.action == .alreadyThere && !step.repairs {
             let image = ImageReport(
                 source: item.sourceName, target: item.targetName, digest: item.root.digest, outcome: .alreadyThere)
             report.images.append(image)

@@ -116,7 +116,7 @@ extension Runner {
             concurrency: environment.concurrency,
             mostConcurrency: environment.mostConcurrency, observe: observe
         ).run(plan)
-        report.images += outcome.reports
+        report.images += try await nameParts(of: outcome.reports, in: plan.items)
         report.bytesMoved += outcome.bytesMoved
         try await spool.close()
         return report

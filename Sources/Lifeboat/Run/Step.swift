@@ -36,6 +36,8 @@ public struct CopyStep: Sendable {
     public var overwrite: Overwrite
     /// Whether an output file that holds something else is replaced.
     public var replacesFile: Bool
+    /// Whether what a registry holds already is read there, and sent again where it is missing or damaged.
+    public var repairs = false
 
     public init(
         kind: StepReport.Kind, sources: [SourceDefinition], targets: [CopyTarget], overwrite: Overwrite = .never,

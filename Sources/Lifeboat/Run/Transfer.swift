@@ -272,9 +272,12 @@ struct Transfer: Sendable {
                 await retried()
                 attempt += 1
                 for blob in graph.blobs {
-                    let copy = BlobCopy(
+                    var copy = BlobCopy(
                         blob: blob, deliveries: [.init(target: targets[item.target], items: [item])], retry: retry,
                         surroundings: surroundings, observe: observe, retried: retried)
+                    // What it says it holds is no longer worth anything for what it says it lacks (R31).
+                    copy.isTargetTrusted =
+                        error.children.isEmpty ? attempt < 3 : !error.children.contains(blob.digest)
                     _ = try await copy.run(first: nil).map { try $0.get() }
                 }
             }

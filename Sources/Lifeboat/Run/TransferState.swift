@@ -40,6 +40,7 @@ actor TransferState {
                 source: item.sourceName, target: item.targetName, digest: item.root.digest,
                 outcome: .failed)
             report.size = item.graph?.size ?? 0
+            report.closure = item.graph.map { Closure($0) }
             if case .replace(let old) = item.action { report.replaced = old }
             report.retries = item.retries
             report.notes += item.notes + (item.graph.map(ImageReport.notes) ?? [])
@@ -102,6 +103,7 @@ actor TransferState {
             // The first image in each repository that the blob was read for has moved it, the others share it.
             if trusted {
                 reports[item].bytesTrusted += blob.size
+                reports[item].closure?.trust(blob.digest)
             } else if unassigned > 0, reached.insert(items[item].targetRepository).inserted {
                 reports[item].bytesMoved += min(blob.size, unassigned)
                 unassigned -= min(blob.size, unassigned)

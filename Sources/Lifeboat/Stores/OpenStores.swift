@@ -21,7 +21,8 @@ actor OpenStores {
 
     func source(_ definition: StoreDefinition) async throws -> any SourceStore {
         switch definition {
-        case .registry(let host, let prefix): return try registry(host, definition).under(prefix)
+        case .registry(let host, let prefix):
+            return try mirrored(try registry(host, definition), definition).under(prefix)
         case .archive(let path):
             if let known = files[definition] { return known }
             let opened = try await openArchive(path, environment.archiveOpening)
@@ -69,12 +70,25 @@ actor OpenStores {
         }
     }
 
+    /// The registry, with its mirrors before it where it has any.
+    private func mirrored(_ origin: Registry, _ definition: StoreDefinition) throws -> any SourceStore {
+        let mirrors = environment.settings.registries[definition]?.mirrors ?? []
+        if mirrors.isEmpty { return origin }
+        return MirroredRegistry(
+            origin,
+            mirrors: try mirrors.map { mirror in
+                let store = StoreDefinition.registry(host: mirror.host, prefix: mirror.prefix)
+                return MirroredRegistry.Mirror(try registry(mirror.host, store), prefix: mirror.prefix)
+            })
+    }
+
     /// The whole of a registry, whatever part of it is meant.
     func registry(_ host: String, _ definition: StoreDefinition) throws -> Registry {
         let key = RegistryKey(
             host: host, settings: environment.settings.registries[definition] ?? RegistrySettings())
         if let known = registries[key] { return known }
-        var options = key.settings.applied(to: environment.registries, files: environment.fileSystem)
+        var options = key.settings.applied(
+            to: environment.registries, files: environment.fileSystem, variables: environment.variables)
         if environment.plainHTTPHosts.contains(host) { options.plainHTTP = true }
         let opened = try Registry(
             host: host, options: options, surroundings: environment.surroundings, logger: environment.logger)

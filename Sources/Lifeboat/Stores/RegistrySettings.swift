@@ -13,6 +13,8 @@ public struct RegistrySettings: Sendable, Hashable {
         case passwordFile(username: String, path: String)
         /// What a program prints, in the words of docker's credential helpers.
         case command([String])
+        /// An identity of Microsoft Entra, by the variables that Azure's own clients read.
+        case azure
     }
 
     /// A password that no message can show.
@@ -31,7 +33,13 @@ public struct RegistrySettings: Sendable, Hashable {
     public var plainHTTP: Bool?
     /// PEM certificates that are trusted too.
     public var caFile: String?
+    /// What is shown to the registry: PEM files.
+    public var certificateFile: String?
+    public var keyFile: String?
     public var verifiesTLS: Bool?
+    /// Registries to read from first what is asked for by digest.
+    public var mirrors: [RegistryMirror] = []
+    public var listing: TagListing?
     public var connections: Int?
     public var requestsPerSecond: Double?
     public var bytesPerSecond: Int64?
@@ -46,17 +54,36 @@ public struct RegistrySettings: Sendable, Hashable {
     public init() {}
 }
 
+/// A registry that may have what another one has, and what stands there before each repository's name.
+public struct RegistryMirror: Sendable, Hashable {
+    public var host: String
+    /// Empty for nothing.
+    public var prefix: String
+
+    public init(host: String, prefix: String) {
+        self.host = host
+        self.prefix = prefix
+    }
+}
+
 extension RegistrySettings {
     /// The longest password file that is read.
     static let passwordFileLimit = 64 << 10
 
     /// The options of the run with these settings in place of theirs.
-    func applied(to options: RegistryOptions, files: any FileSystem) -> RegistryOptions {
+    ///
+    /// - Parameter variables: the process's environment.
+    func applied(to options: RegistryOptions, files: any FileSystem, variables: [String: String] = [:])
+        -> RegistryOptions
+    {
         var options = options
-        if let source = credentials.map({ $0.source(files) }) { options.credentials = source }
+        if let source = credentials.map({ $0.source(files, variables) }) { options.credentials = source }
         options.plainHTTP = plainHTTP ?? options.plainHTTP
         options.tls.caFile = caFile ?? options.tls.caFile
+        options.tls.certificateFile = certificateFile ?? options.tls.certificateFile
+        options.tls.keyFile = keyFile ?? options.tls.keyFile
         options.tls.verify = verifiesTLS ?? options.tls.verify
+        options.listing = listing ?? options.listing
         options.connections = connections ?? options.connections
         options.requestsPerSecond = requestsPerSecond ?? options.requestsPerSecond
         options.bytesPerSecond = bytesPerSecond ?? options.bytesPerSecond
@@ -69,7 +96,7 @@ extension RegistrySettings {
 }
 
 extension RegistrySettings.Credentials {
-    fileprivate func source(_ files: any FileSystem) -> CredentialSource {
+    fileprivate func source(_ files: any FileSystem, _ variables: [String: String]) -> CredentialSource {
         switch self {
         case .docker: .docker
         case .anonymous: .anonymous
@@ -80,6 +107,7 @@ extension RegistrySettings.Credentials {
                 .password(username: username, password: try await RegistrySettings.password(in: path, files))
             }
         case .command(let words): .command(words)
+        case .azure: .azure(variables: variables)
         }
     }
 }

@@ -12,9 +12,15 @@ extension RunEnvironment {
     static func command(_ flags: RegistryFlags?, repository: String? = nil) throws -> RunEnvironment {
         var registries = RegistryOptions()
         registries.tls.caFile = flags?.authority
+        let variables = processVariables()
+        if flags != nil {
+            registries.proxies = try ProxySettings(environment: variables)
+            registries.tls.folders = certificateFolders(variables)
+        }
         var environment = RunEnvironment(
             fileSystem: LocalFileSystem(), surroundings: .machine, registries: registries,
             logger: Logger(label: "lifeboat") { _ in SwiftLogNoOpLogHandler() }, workFolder: stateFolder)
+        environment.variables = variables
         environment.plainHTTPHosts = Set(flags?.plainHTTP ?? [])
         if let concurrency = flags?.concurrency {
             environment.concurrency = concurrency
@@ -22,6 +28,12 @@ extension RunEnvironment {
         }
         environment.defaultRepository = try repository.map { try RepositoryName($0) }
         return environment
+    }
+
+    /// Where docker and podman keep certificates, a folder for each registry (containers-certs.d(5)).
+    private static func certificateFolders(_ variables: [String: String]) -> [String] {
+        (variables["HOME"].map { [$0 + "/.config/containers/certs.d"] } ?? [])
+            + ["/etc/containers/certs.d", "/etc/docker/certs.d"]
     }
 
     /// `$XDG_STATE_HOME/lifeboat`, else `~/.local/state/lifeboat` (XDG base directory specification).

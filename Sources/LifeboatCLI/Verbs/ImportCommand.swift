@@ -23,6 +23,12 @@ struct ImportCommand: AsyncParsableCommand {
             valueName: "host[/prefix]"))
     var to: [String]
 
+    @Flag(
+        help:
+            "Read every byte of the images that the target has already, and send again what is missing or damaged there."
+    )
+    var repair = false
+
     @OptionGroup var selection: SelectionFlags
     @OptionGroup var rules: TargetFlags
     @OptionGroup var state: StateFlags
@@ -36,9 +42,10 @@ struct ImportCommand: AsyncParsableCommand {
             let store = try StoreDefinition.registry(parsing: text)
             return CopyTarget(store: store, naming: Naming().under(store))
         }
-        let step = CopyStep(
+        var step = CopyStep(
             kind: .import, sources: try await selection.sources(sources, in: environment), targets: targets,
             overwrite: try rules.rule)
+        step.repairs = repair
         if rules.dryRun { return try await printPlan(step, in: environment, output: output) }
         try await LifeboatCLI.run(
             [Step(name: "import", work: .copy(step))], name: "import", in: environment, output: output)

@@ -53,11 +53,14 @@ public struct MissingChildren: Failure {
     public let manifest: Digest
     public let target: String
     public let detail: String
+    /// Children that the target names as missing; empty where it names none.
+    public let children: Set<Digest>
 
-    public init(manifest: Digest, target: String, detail: String) {
+    public init(manifest: Digest, target: String, detail: String, children: Set<Digest> = []) {
         self.manifest = manifest
         self.target = target
         self.detail = detail
+        self.children = children
     }
 
     public var kind: FailureKind { .conflict }

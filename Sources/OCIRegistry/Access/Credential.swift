@@ -25,6 +25,10 @@ public enum CredentialSource: Sendable {
     ///
     /// Started without a shell, with the registry's name on its standard input.
     case command([String])
+    /// An identity of Microsoft Entra, for registries of Azure only.
+    ///
+    /// - Parameter variables: the environment that says which; it is looked at when a registry asks for a login.
+    case azure(variables: [String: String])
     /// - Parameters: the registry's name (`docker.io` for Docker Hub) and the repository, if it is about one.
     case lookup(@Sendable (_ registry: String, _ repository: RepositoryName?) async throws -> Credential?)
 
@@ -35,6 +39,8 @@ public enum CredentialSource: Sendable {
         case .command(let words): try await CredentialHelper(command: words).credential(for: registry)
         case .docker: try await DockerLogins.find(registry, repository)
         case .lookup(let find): try await find(registry, repository)
+        // Needs the registry to ask, see `AzureLogin`.
+        case .azure: nil
         }
     }
 }

@@ -17,6 +17,8 @@ struct CredentialHelper: Sendable {
 
     private let program: String
     private let arguments: [String]
+    /// Whether it is told what to do: `get`, `store` or `erase`.
+    private let speaksVerbs: Bool
 
     /// - Throws: `RegistryError` `.policy` for a name that is more than a name.
     init(name: String) throws(RegistryError) {
@@ -24,7 +26,8 @@ struct CredentialHelper: Sendable {
             throw RegistryError(.policy, "'\(shown(name, limit: 100))' is not the name of a credential helper")
         }
         program = "docker-credential-" + name
-        arguments = ["get"]
+        arguments = []
+        speaksVerbs = true
     }
 
     /// - Parameter command: the program and its arguments, none of which is read by a shell.
@@ -35,11 +38,12 @@ struct CredentialHelper: Sendable {
         }
         program = first
         arguments = Array(command.dropFirst())
+        speaksVerbs = false
     }
 
     /// - Returns: nil if the helper knows nothing of the server.
     func credential(for server: String) async throws -> Credential? {
-        let output = try await NIOThreadPool.singleton.runIfActive { try run(input: server + "\n") }
+        let output = try await NIOThreadPool.singleton.runIfActive { try run("get", input: server + "\n") }
         guard let output else { return nil }
         let json: JSONValue
         do throws(OCIError) {
@@ -54,10 +58,24 @@ struct CredentialHelper: Sendable {
             ? .identityToken(secret) : .password(username: username, password: secret)
     }
 
+    /// Has the helper keep a password. Blocks.
+    func store(username: String, password: String, for server: String) throws {
+        let login = JSONValue.object([
+            "ServerURL": .string(server), "Username": .string(username), "Secret": .string(password),
+        ])
+        guard try run("store", input: login.text) != nil else { throw failed("it keeps nothing") }
+    }
+
+    /// Has the helper forget a password. Blocks.
+    ///
+    /// - Returns: whether it knew one.
+    func erase(_ server: String) throws -> Bool { try run("erase", input: server + "\n") != nil }
+
     private func failed(_ reason: String) -> RegistryError {
-        RegistryError(
+        let words = [program] + arguments + (speaksVerbs ? ["get"] : [])
+        return RegistryError(
             .auth, "\(shown(program, limit: 200)) does not give the credentials: \(reason)",
-            advice: "run it by hand: echo HOST | \(shown(([program] + arguments).joined(separator: " "), limit: 400))")
+            advice: "run it by hand: echo HOST | \(shown(words.joined(separator: " "), limit: 400))")
     }
 
     private static func isNameCharacter(_ byte: UInt8) -> Bool {
@@ -70,7 +88,7 @@ struct CredentialHelper: Sendable {
     }
 
     /// What the helper prints; nil if it says that it has no such credentials.
-    private func run(input: String) throws -> [UInt8]? {
+    private func run(_ verb: String, input: String) throws -> [UInt8]? {
         var toChild: [Int32] = [-1, -1]
         var fromChild: [Int32] = [-1, -1]
         defer { (toChild + fromChild).forEach { if $0 >= 0 { close($0) } } }
@@ -78,7 +96,7 @@ struct CredentialHelper: Sendable {
         let child = try CredentialHelper.birth.withLock { _ in
             guard pipe(&toChild) == 0, pipe(&fromChild) == 0 else { throw failed(String(cString: strerror(errno))) }
             for file in toChild + fromChild { _ = fcntl(file, F_SETFD, FD_CLOEXEC) }
-            return try spawn(input: toChild[0], output: fromChild[1])
+            return try spawn(verb, input: toChild[0], output: fromChild[1])
         }
         close(toChild[0])
         toChild[0] = -1
@@ -109,14 +127,16 @@ struct CredentialHelper: Sendable {
         return output
     }
 
-    private func spawn(input: Int32, output: Int32) throws(RegistryError) -> pid_t {
+    private func spawn(_ verb: String, input: Int32, output: Int32) throws(RegistryError) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, input, 0)
         posix_spawn_file_actions_adddup2(&actions, output, 1)
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
-        var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
+        var words: [UnsafeMutablePointer<CChar>?] =
+            ([program] + arguments + (speaksVerbs ? [verb] : []))
+            .map { strdup($0) } + [nil]
         defer { words.forEach { free($0) } }
         var environment: [UnsafeMutablePointer<CChar>?] = ProcessInfo.processInfo.environment.map { name, value in
             strdup(name + "=" + value)

@@ -6,6 +6,8 @@ struct DockerConfig: Sendable {
     static let sizeLimit = 1 << 20
 
     private var entries: [String: Credential] = [:]
+    /// The keys of `auths` as they are written.
+    private var keys: [String] = []
     private var helpers: [String: String] = [:]
     private var store: String?
 
@@ -14,6 +16,9 @@ struct DockerConfig: Sendable {
         /// `docker-credential-NAME` knows it.
         case helper(name: String, server: String)
     }
+
+    /// Nobody is logged in anywhere.
+    init() {}
 
     /// - Throws: `RegistryError` `.auth` that names `path`, but nothing of what the file holds.
     init(parsing bytes: [UInt8], path: String) throws(RegistryError) {
@@ -26,13 +31,15 @@ struct DockerConfig: Sendable {
             }
             guard let auths = members["auths"], auths != .null else { return }
             for (key, value) in try auths.object("\(path): auths") {
+                keys.append(key)
                 guard let credential = DockerConfig.credential(value) else { continue }
                 let name = DockerConfig.normal(key)
                 // A key as it is now written wins over the forms of old.
                 if entries[name] == nil || name == key { entries[name] = credential }
             }
         } catch {
-            throw RegistryError(.auth, "\(error.description)", advice: "docker login, which writes the file anew")
+            throw RegistryError(
+                .auth, error.description, advice: "mend it: lifeboat login does not write over what it cannot read")
         }
     }
 
@@ -49,14 +56,21 @@ struct DockerConfig: Sendable {
     }
 
     private func helper(for registry: String) -> Login? {
-        for (key, name) in helpers where DockerConfig.normal(key) == registry && !name.isEmpty {
-            return .helper(name: name, server: DockerConfig.serverKey(registry))
-        }
-        return nil
+        ownHelper(of: registry).map { .helper(name: $0, server: DockerConfig.serverKey(registry)) }
     }
 
+    private func ownHelper(of registry: String) -> String? {
+        helpers.first { key, name in DockerConfig.normal(key) == registry && !name.isEmpty }?.value
+    }
+
+    /// The helper that keeps passwords of a registry; nil if they stand in the file.
+    func helperName(for registry: String) -> String? { ownHelper(of: registry) ?? store }
+
+    /// Under which names the file knows a registry.
+    func keys(for registry: String) -> [String] { keys.filter { DockerConfig.normal($0) == registry }.sorted() }
+
     /// Helpers still know Docker Hub by its first address.
-    private static func serverKey(_ registry: String) -> String {
+    static func serverKey(_ registry: String) -> String {
         registry == "docker.io" ? "https://index.docker.io/v1/" : registry
     }
 

@@ -22,6 +22,7 @@ protocol TokenFetching: Sendable {
 /// The token protocol of the distribution project: GET with a password, POST with a refresh token (OAuth 2).
 struct TokenService: TokenFetching {
     let name: String
+    let secrets: Secrets
     let now: @Sendable () -> Int64
     /// Sends a request with retries, follows no redirect to another origin.
     let send: @Sendable (Request) async throws -> Answer
@@ -30,7 +31,8 @@ struct TokenService: TokenFetching {
         -> Token
     {
         if case .registryToken(let token)? = credential { return try Token(token, expires: .max, from: name) }
-        let answer = try await send(request(access, realm, service, credential))
+        var answer = try await send(request(access, realm, service, credential))
+        if answer.status != 200 { answer.body = secrets.hidden(in: answer.body) }
         guard answer.status == 200 else { throw refusal(answer, by: realm, credential) }
         return try token(answer, from: realm)
     }
@@ -48,36 +50,16 @@ struct TokenService: TokenFetching {
             parameters += [("grant_type", "refresh_token"), ("client_id", "lifeboat"), ("refresh_token", token)]
             request.method = .POST
             request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
-            request.body = ByteBuffer(string: TokenService.form(parameters))
+            request.body = ByteBuffer(string: Form.text(parameters))
         case .password(let username, let password)?:
             request.headers.add(
                 name: "Authorization", value: basicHeader(username: username, password: password))
             fallthrough
         default:
             let separator = realm.target.contains("?") ? "&" : "?"
-            request.address = realm.at(realm.target + separator + TokenService.form(parameters))
+            request.address = realm.at(realm.target + separator + Form.text(parameters))
         }
         return request
-    }
-
-    private static func form(_ parameters: [(String, String)]) -> String {
-        parameters.map { $0.0 + "=" + escaped($0.1) }.joined(separator: "&")
-    }
-
-    private static func escaped(_ text: String) -> String {
-        var result = ""
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: ","):
-                result.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let hex = String(byte, radix: 16, uppercase: true)
-                result += "%" + (hex.count < 2 ? "0" : "") + hex
-            }
-        }
-        return result
     }
 
     private func token(_ answer: Answer, from realm: WebAddress) throws(RegistryError) -> Token {
@@ -103,7 +85,7 @@ struct TokenService: TokenFetching {
             ? "the token service \(realm.origin) gives none without a login (\(answer.status)\(said))"
             : "the token service \(realm.origin) refuses the login (\(answer.status)\(said))"
         return RegistryError(
-            .auth, "\(name) refuses access: \(reason)", advice: "docker login \(name)", status: answer.status)
+            .auth, "\(name) refuses access: \(reason)", advice: "lifeboat login \(name)", status: answer.status)
     }
 }
 

@@ -23,24 +23,41 @@ actor Endpoint {
     private let registry: WebAddress
     private let options: RegistryOptions
     private let group: any EventLoopGroup
-    private let tls: TLSConfiguration
+    private let certificates: Certificates
     private var current: Connection?
     private var connecting: Task<Connection, any Error>?
-    private var clients: [HTTPClient] = []
+    private var clients: [ClientKey: HTTPClient] = [:]
     private var unreachable: Set<String> = []
     private var isShutDown = false
+
+    /// What a client of the HTTP library can be set to only as a whole.
+    private struct ClientKey: Hashable {
+        /// The IP address that stands for the registry.
+        var address: String?
+        var proxy: ProxySettings.Proxy?
+        /// Whether it has the certificate that is shown to the registry.
+        var isKnown: Bool
+    }
 
     init(_ registry: WebAddress, options: RegistryOptions, group: any EventLoopGroup) throws(RegistryError) {
         self.registry = registry
         self.options = options
         self.group = group
-        tls = try Endpoint.tls(options.tls)
+        certificates = try Certificates(options.tls, for: registry)
     }
 
-    /// The client to use, for the registry and for hosts that it redirects to.
-    func connection() async throws -> Connection {
-        if let current { return current }
+    /// The client to use, for the registry or for a host that it redirects to.
+    func connection(to address: WebAddress) async throws -> Connection {
+        let isOurs = address.hasSameOrigin(as: registry)
         guard !isShutDown else { throw RegistryError(.internal, "\(registry.authority) is used after its end") }
+        if let proxy = options.proxies.proxy(for: address) {
+            // Names are looked up by the proxy.
+            return Connection(client: try client(ClientKey(proxy: proxy, isKnown: isOurs)), address: nil)
+        }
+        if !isOurs, certificates.key != nil || options.proxies.proxy(for: registry) != nil {
+            return Connection(client: try client(ClientKey(isKnown: false)), address: nil)
+        }
+        if let current { return current }
         if let connecting { return try await connecting.value }
         // Not a child task: all requests of the run wait for it.
         let task = Task { try await connect() }
@@ -63,15 +80,14 @@ actor Endpoint {
         isShutDown = true
         _ = await connecting?.result
         current = nil
-        let all = clients
-        clients = []
+        let all = clients.values
+        clients = [:]
         for client in all { try await client.shutdown() }
     }
 
     private func connect() async throws -> Connection {
         let address = try await pick()
-        let client = client(for: address)
-        clients.append(client)
+        let client = try client(ClientKey(address: address, isKnown: true))
         let connection = Connection(client: client, address: address)
         current = connection
         return connection
@@ -79,7 +95,10 @@ actor Endpoint {
 
     private func pick() async throws -> String {
         if HostAddress(registry.host) != nil { return registry.host }
-        let all = try await Resolver.addresses(of: registry.host)
+        let all =
+            if let lookUp = options.lookUp { try await lookUp(registry.host) } else {
+                try await Resolver.addresses(of: registry.host)
+            }
         var left = all.filter { !unreachable.contains($0) }
         if left.isEmpty {
             unreachable = []
@@ -98,9 +117,11 @@ actor Endpoint {
         }
     }
 
-    private func client(for address: String) -> HTTPClient {
+    private func client(_ key: ClientKey) throws(RegistryError) -> HTTPClient {
+        guard !isShutDown else { throw RegistryError(.internal, "\(registry.authority) is used after its end") }
+        if let known = clients[key] { return known }
         var configuration = HTTPClient.Configuration(
-            tlsConfiguration: tls, redirectConfiguration: .disallow,
+            tlsConfiguration: tls(isKnown: key.isKnown), redirectConfiguration: .disallow,
             timeout: .init(connect: .nanoseconds(options.connectTimeout.nanoseconds)))
         configuration.httpVersion = .http1Only
         configuration.decompression = .disabled
@@ -112,21 +133,28 @@ actor Endpoint {
         // The limit is ours (RequestLimiter): in the pool a request would wait no longer than for a connection.
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1024
         configuration.connectionPool.retryConnectionEstablishment = false
-        if address != registry.host { configuration.dnsOverride = [registry.host: address] }
-        return HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
+        if let address = key.address, address != registry.host { configuration.dnsOverride = [registry.host: address] }
+        if let proxy = key.proxy {
+            switch proxy.login {
+            case .password(let username, let password)?:
+                configuration.proxy = .server(
+                    host: proxy.host, port: proxy.port, authorization: .basic(username: username, password: password))
+            default: configuration.proxy = .server(host: proxy.host, port: proxy.port)
+            }
+        }
+        let client = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
+        clients[key] = client
+        return client
     }
 
-    private static func tls(_ options: RegistryOptions.TLS) throws(RegistryError) -> TLSConfiguration {
+    private func tls(isKnown: Bool) -> TLSConfiguration {
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
-        if !options.verify { tls.certificateVerification = .none }
-        guard let path = options.caFile else { return tls }
-        do {
-            tls.additionalTrustRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(path))]
-        } catch {
-            throw RegistryError(
-                .local, "the certificates in \(shown(path)) cannot be read: \(shown("\(error)", limit: 200))",
-                advice: "a file of PEM certificates")
+        if !options.tls.verify { tls.certificateVerification = .none }
+        if !certificates.trusted.isEmpty { tls.additionalTrustRoots = [.certificates(certificates.trusted)] }
+        if isKnown, let key = certificates.key {
+            tls.certificateChain = certificates.shown.map { .certificate($0) }
+            tls.privateKey = .privateKey(key)
         }
         return tls
     }

@@ -55,6 +55,12 @@ enum Fault {
     private static func explain(_ error: HTTPClientError, at address: WebAddress) -> RegistryError {
         switch error {
         case .connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout: timeout(address)
+        case .proxyAuthenticationRequired:
+            RegistryError(
+                .auth, "the proxy on the way to \(address.authority) asks for a login (407)",
+                advice: "name user and password in the proxy's variable: http://USER:PASSWORD@HOST:PORT", status: 407)
+        case .invalidProxyResponse:
+            .transient("the proxy on the way to \(address.authority) makes no connection to it")
         case .remoteConnectionClosed: lost(address, "it was closed before the answer was complete")
         default:
             // The name only: a description can hold header values.

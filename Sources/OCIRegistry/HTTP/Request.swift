@@ -48,7 +48,7 @@ struct Request: Sendable {
 struct Answer: Sendable {
     let status: Int
     let headers: HTTPHeaders
-    let body: ByteBuffer
+    var body: ByteBuffer
     /// Who answered, after redirects.
     let address: WebAddress
 

@@ -112,7 +112,7 @@ final class Transport: Sendable {
 
     private func perform<R>(_ call: Call, _ body: (Exchange) async throws -> R) async throws -> R {
         try await requestLimit?.take(1)
-        let connection = try await endpoint.connection()
+        let connection = try await endpoint.connection(to: call.address)
         let exchange = Exchange(hasBody: call.hasBody, on: group.any(), bandwidth: bandwidth) {
             [registry, endpoint] error in
             if Fault.isConnectFault(error), call.address.host == registry.host {

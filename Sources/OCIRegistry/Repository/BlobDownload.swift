@@ -75,22 +75,26 @@ struct BlobDownload: Sendable {
         if offset > 0, asksForRange { request.headers.add(name: "Range", value: "bytes=\(offset)-") }
         return try await registry.exchange(request) { exchange, head, address in
             var unwanted = try await bytesToSkip(exchange, head, address, wanted: offset)
+            let coding = try coding(of: head)
             pace.restart(received: registry.received, at: registry.uptime())
             while true {
                 let asked = registry.uptime()
-                guard var chunk = try await exchange.chunk() else { break }
+                guard let arrived = try await exchange.chunk() else { break }
                 let now = registry.uptime()
-                registry.noteReceived(chunk.readableBytes)
+                registry.noteReceived(arrived.readableBytes)
                 let slowRate = pace.slowRate(
-                    after: chunk.readableBytes, waiting: now - asked, received: registry.received, at: now)
-                if unwanted > 0 {
-                    let skipped = min(Int64(chunk.readableBytes), unwanted)
-                    chunk.moveReaderIndex(forwardBy: Int(skipped))
-                    unwanted -= skipped
+                    after: arrived.readableBytes, waiting: now - asked, received: registry.received, at: now)
+                coding.add(arrived)
+                while var chunk = try coding.next() {
+                    if unwanted > 0 {
+                        let skipped = min(Int64(chunk.readableBytes), unwanted)
+                        chunk.moveReaderIndex(forwardBy: Int(skipped))
+                        unwanted -= skipped
+                    }
+                    guard chunk.readableBytes > 0 else { continue }
+                    do { try await send(chunk) } catch { throw Rejected(cause: error) }
+                    offset += Int64(chunk.readableBytes)
                 }
-                guard chunk.readableBytes > 0 else { continue }
-                do { try await send(chunk) } catch { throw Rejected(cause: error) }
-                offset += Int64(chunk.readableBytes)
                 if let slowRate, mayDivide, canDivide(head, at: offset) {
                     return .slow(BlobPart.Source(address: address, tag: strongTag(head)), rate: slowRate)
                 }
@@ -118,7 +122,6 @@ struct BlobDownload: Sendable {
     ) async throws -> Int64 {
         switch head.status.code {
         case 200:
-            try checkCoding(head)
             if MediaType(header: head.headers.first(name: "Content-Type") ?? "").rawValue == "text/html",
                 length(head) != blob.size
             {
@@ -144,14 +147,21 @@ struct BlobDownload: Sendable {
         throw .transient("\(repository.name) ends \(what) after \(offset) bytes, want \(blob.size)")
     }
 
+    /// How the body is encoded, though nobody asked for it.
+    ///
     /// Some stores label a compressed layer as encoded; it is the layer itself if the length is right (R6).
-    private func checkCoding(_ head: HTTPResponseHead) throws(RegistryError) {
-        guard let coding = head.headers.first(name: "Content-Encoding"), coding.lowercased() != "identity",
-            length(head) != blob.size
-        else { return }
-        throw .protocolViolation(
-            "\(repository.name) sends \(what) in the encoding '\(shown(coding, limit: 40))', want identity",
-            advice: "switch compression off in the proxy in front of the registry")
+    private func coding(of head: HTTPResponseHead) throws -> ContentCoding {
+        let size = head.status.code == 206 ? ContentRange(head.headers["Content-Range"])?.total : length(head)
+        guard let name = head.headers.first(name: "Content-Encoding"), size != blob.size else { return .none }
+        guard let coding = ContentCoding(name) else {
+            throw RegistryError.protocolViolation(
+                "\(repository.name) sends \(what) in the encoding '\(shown(name, limit: 40))', want identity",
+                advice: "switch compression off in the proxy in front of the registry")
+        }
+        guard head.status.code != 206 else {
+            throw WrongRange(reason: "it sends a part of \(what) in the encoding '\(shown(name, limit: 40))'")
+        }
+        return coding
     }
 
     private func length(_ head: HTTPResponseHead) -> Int64? {

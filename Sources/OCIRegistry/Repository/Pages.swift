@@ -11,7 +11,7 @@ struct Pages: Sendable {
     static let sizeLimit = 32 << 20
 
     let registry: Registry
-    let access: Access
+    var access: Access
     /// The member of the document that holds the names.
     let member: String
     let what: String
@@ -19,9 +19,18 @@ struct Pages: Sendable {
 
     /// All names, as they come, each once.
     ///
-    /// - Parameter refuse: an error for an answer that means something special here; nil for the usual ones.
+    /// - Parameters:
+    ///   - entry: the name of an entry; an entry is its own name otherwise.
+    ///   - refuse: an error for an answer that means something special here; nil for the usual ones.
+    ///   - visit: is given each page.
     /// - Throws: `RegistryError`, `.protocolViolation` for a listing that does not end.
-    func read(from first: WebAddress, refuse: (Answer) -> RegistryError?) async throws -> [String] {
+    func read(
+        from first: WebAddress,
+        entry: (JSONValue, _ place: String) throws(OCIError) -> String = { (value, place) throws(OCIError) in
+            try value.string(place)
+        },
+        refuse: (Answer) -> RegistryError?, visit: (JSONValue) throws(OCIError) -> Void = { _ in }
+    ) async throws -> [String] {
         var names: [String] = []
         var known: Set<String> = []
         var visited: Set<WebAddress> = []
@@ -34,7 +43,7 @@ struct Pages: Sendable {
             guard answer.status == 200 else {
                 throw refuse(answer) ?? registry.refusal(answer, of: what, in: repository)
             }
-            let page = try entries(answer)
+            let page = try entries(answer, entry, visit)
             let before = known.count
             for name in page where known.insert(name).inserted { names.append(name) }
             next = try LinkHeader.next(in: answer.headers["Link"], from: answer.address)
@@ -43,12 +52,16 @@ struct Pages: Sendable {
         return names
     }
 
-    private func entries(_ answer: Answer) throws(RegistryError) -> [String] {
+    private func entries(
+        _ answer: Answer, _ entry: (JSONValue, _ place: String) throws(OCIError) -> String,
+        _ visit: (JSONValue) throws(OCIError) -> Void
+    ) throws(RegistryError) -> [String] {
         do throws(OCIError) {
             let json = try JSONValue(parsing: answer.body, in: what)
+            try visit(json)
             guard let list = try json.object(what)[member], list != .null else { return [] }
             var entries: [String] = []
-            for entry in try list.array("\(what): \(member)") { entries.append(try entry.string("\(what): an entry")) }
+            for item in try list.array("\(what): \(member)") { entries.append(try entry(item, "\(what): an entry")) }
             return entries
         } catch {
             if answer.isHTML { throw registry.refusal(answer, of: what, in: repository) }

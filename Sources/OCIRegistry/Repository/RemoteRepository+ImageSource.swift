@@ -25,14 +25,7 @@ extension RemoteRepository: ImageSource {
 
     /// Names that are no tags are passed over.
     public func tags() async throws -> [Tag] {
-        let pages = Pages(
-            registry: registry, access: pull, member: "tags", what: "the list of tags", repository: repository)
-        let names = try await pages.read(from: address("tags/list?n=\(Pages.size)")) { answer in
-            answer.status == 404
-                ? RegistryError(
-                    .notFound, "\(registry.name) has no repository \(repository)",
-                    advice: "check the name; lifeboat list \(registry.name) shows what is there", status: 404) : nil
-        }
+        let names = try await listedNames()
         var tags: [Tag] = []
         for name in names {
             do { tags.append(try Tag(name)) } catch { registry.skip(name, error) }
@@ -46,9 +39,15 @@ extension RemoteRepository: ImageSource {
         guard let manifest = try await get(.digest(descriptor.digest), pull) else {
             throw lost(RemoteRepository.what(.digest(descriptor.digest)))
         }
+        return try checked(manifest, as: descriptor)
+    }
+
+    /// A manifest that has come for a descriptor, whose size may be what a header said only.
+    func checked(_ manifest: Manifest, as descriptor: Descriptor) throws -> Manifest {
         var wanted = descriptor
         if registry.withMemory({ $0.statedSizes.contains(descriptor.digest) }) {
             wanted.size = manifest.descriptor.size
+            if !wanted.mediaType.isManifest { wanted.mediaType = manifest.descriptor.mediaType }
         }
         return try Manifest(manifest.bytes, as: wanted, from: name)
     }

@@ -83,8 +83,10 @@ extension RemoteRepository: ImageTarget {
         if !codes.isDisjoint(with: ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"]) {
             if let refusal = foreignRefusal(answer, of: manifest) { return refusal }
             let detail = [answer.said, answer.errorDetails].compactMap { $0 }.filter { !$0.isEmpty }
+                .joined(separator: ": ")
             return MissingChildren(
-                manifest: manifest.descriptor.digest, target: name, detail: shown(detail.joined(separator: ": ")))
+                manifest: manifest.descriptor.digest, target: name, detail: shown(detail),
+                children: Set(manifest.children.map(\.digest).filter { detail.contains("\($0)") }))
         }
         let said = answer.said.map { ": \($0)" } ?? ""
         let text = said.lowercased()

@@ -47,10 +47,6 @@ extension RemoteRepository {
         let answer = try await registry.answer(request)
         guard answer.status != 404 else { return nil }
         guard answer.status == 200, !answer.isHTML else { throw refusal(answer, of: what) }
-        if let coding = answer.headers.first(name: "Content-Encoding"), coding.lowercased() != "identity" {
-            throw RegistryError.protocolViolation(
-                "\(name) sends \(what) in the encoding '\(shown(coding, limit: 40))', want identity")
-        }
         let claimed = answer.mediaType.flatMap { $0.isManifest ? $0 : nil }
         guard case .digest(let digest) = reference else {
             let said = answer.digest

@@ -1,0 +1,143 @@
+import Foundation
+import NIOCore
+import NIOPosix
+
+/// nginx as Debian packages it, with a configuration of a test's own.
+public struct Nginx: Sendable {
+    private static let program = "/usr/sbin/nginx"
+
+    public static var isInstalled: Bool { FileManager.default.isExecutableFile(atPath: program) }
+
+    /// `127.0.0.1:port` of each `$PORT0`, `$PORT1` and so on in the configuration.
+    public let hosts: [String]
+
+    /// Runs `body` against a server, which ends with it and leaves nothing behind.
+    ///
+    /// - Parameters:
+    ///   - configuration: what stands in the `http` block; `$PORT0` to `$PORT9` stand for free ports.
+    ///   - ports: how many of them there are.
+    public static func run<R>(_ configuration: String, ports: Int = 1, _ body: (Nginx) async throws -> R) async throws
+        -> R
+    {
+        try await withTemporaryFolder { folder in
+            var lastError: any Error = CancellationError()
+            // A port is free when it is picked and may be taken a moment later.
+            for _ in 0..<5 {
+                let numbers = try await freePorts(ports)
+                var text = configuration
+                for (number, port) in numbers.enumerated() {
+                    text = text.replacingOccurrences(of: "$PORT\(number)", with: "127.0.0.1:\(port)")
+                }
+                let process = try start(text, in: folder)
+                defer {
+                    // It is born with signals blocked and would not hear SIGTERM.
+                    kill(process.processIdentifier, SIGKILL)
+                    process.waitUntilExit()
+                }
+                do {
+                    for port in numbers { try await waitUntilReady(port, process) }
+                } catch {
+                    lastError = error
+                    continue
+                }
+                return try await body(Nginx(hosts: numbers.map { "127.0.0.1:\($0)" }))
+            }
+            throw lastError
+        }
+    }
+
+    private static func start(_ configuration: String, in folder: String) throws -> Process {
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map {
+            "    \($0)_temp_path \(folder)/\($0);"
+        }
+        let text = """
+            daemon off;
+            master_process off;
+            pid \(folder)/pid;
+            error_log \(folder)/error.log crit;
+            events {}
+            http {
+                access_log off;
+                client_max_body_size 0;
+            \(temporary.joined(separator: "\n"))
+            \(configuration)
+            }
+            """
+        try text.write(toFile: folder + "/nginx.conf", atomically: true, encoding: .utf8)
+        let process = Process()
+        process.executableURL = URL(filePath: program)
+        process.arguments = ["-p", folder, "-c", folder + "/nginx.conf", "-e", folder + "/error.log"]
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        return process
+    }
+
+    private static func freePorts(_ count: Int) async throws -> [Int] {
+        var channels: [any Channel] = []
+        for _ in 0..<count {
+            channels.append(
+                try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                    .bind(host: "127.0.0.1", port: 0).get())
+        }
+        let ports = channels.map { $0.localAddress?.port ?? 0 }
+        for channel in channels { try await channel.close() }
+        return ports
+    }
+
+    private static func waitUntilReady(_ port: Int, _ process: Process) async throws {
+        for _ in 0..<500 {
+            guard process.isRunning else { throw ChannelError.eof }
+            do {
+                let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                    .connect(host: "127.0.0.1", port: port).get()
+                try await channel.close()
+                return
+            } catch {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+        throw ChannelError.connectTimeout(.seconds(10))
+    }
+}
+
+/// Certificates of an authority that lives as long as a test: PEM files.
+public struct TestCertificates: Sendable {
+    public static var canBeMade: Bool { Program.exists("openssl") }
+
+    public let authority: String
+    /// Of `localhost` and 127.0.0.1.
+    public let server: (certificate: String, key: String)
+    public let client: (certificate: String, key: String)
+
+    public static func make(in folder: String) async throws -> TestCertificates {
+        let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        func path(_ name: String) -> String { folder + "/" + name }
+        func openssl(_ arguments: [String]) async throws {
+            let result = try await Program.run("openssl", arguments)
+            guard result.status == 0 else { throw Failed(errors: result.errors) }
+        }
+        try await openssl(
+            ["req", "-x509"] + curve + [
+                "-days", "2", "-subj", "/CN=test authority", "-keyout", path("ca.key"), "-out", path("ca.pem"),
+            ])
+        for (name, extensions) in [
+            ("server", "subjectAltName=DNS:localhost,IP:127.0.0.1"), ("client", "extendedKeyUsage=clientAuth"),
+        ] {
+            try extensions.write(toFile: path(name + ".ext"), atomically: true, encoding: .utf8)
+            try await openssl(
+                ["req"] + curve + [
+                    "-subj", "/CN=\(name)", "-keyout", path(name + ".key"), "-out", path(name + ".csr"),
+                ])
+            try await openssl([
+                "x509", "-req", "-in", path(name + ".csr"), "-CA", path("ca.pem"), "-CAkey", path("ca.key"),
+                "-CAcreateserial", "-days", "2", "-extfile", path(name + ".ext"), "-out", path(name + ".pem"),
+            ])
+        }
+        return TestCertificates(
+            authority: path("ca.pem"), server: (path("server.pem"), path("server.key")),
+            client: (path("client.pem"), path("client.key")))
+    }
+
+    private struct Failed: Error { let errors: String }
+}
