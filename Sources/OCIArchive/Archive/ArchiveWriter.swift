@@ -1,4 +1,3 @@
-import Glibc
 import NIOCore
 import OCI
 
@@ -20,7 +19,7 @@ protocol ArchiveWriter: Sendable {
 /// Collects small chunks into large writes.
 struct WriteRun {
     /// The longest write of collected chunks: the buffer never grows, and stays below what malloc maps (`Memory`).
-    static let size = (getenv("LB_RUN").flatMap { Int(String(cString: $0)) } ?? 508) << 10
+    static let size = 508 << 10
     private static let mostCapacity = WriteRun.size + Int(Tar.blockSize)
 
     private var bytes = ByteBuffer()

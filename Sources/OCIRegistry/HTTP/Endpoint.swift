@@ -1,5 +1,4 @@
 import AsyncHTTPClient
-import Glibc
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -125,11 +124,6 @@ actor Endpoint {
             timeout: .init(connect: .nanoseconds(options.connectTimeout.nanoseconds)))
         configuration.httpVersion = .http1Only
         configuration.decompression = .disabled
-        if let text = getenv("LB_RECV"), let size = Int(String(cString: text)) {
-            configuration.http1_1ConnectionDebugInitializer = { channel in
-                channel.setOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 2048, maximum: size << 10))
-            }
-        }
         // The limit is ours (RequestLimiter): in the pool a request would wait no longer than for a connection.
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1024
         configuration.connectionPool.retryConnectionEstablishment = false

@@ -1,5 +1,4 @@
 import AsyncHTTPClient
-import Glibc
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -10,7 +9,7 @@ import Synchronization
 /// Sends single requests to a registry's endpoint, within its limits and under a watchdog.
 final class Transport: Sendable {
     /// One event loop for all registries: more are no faster and need more memory.
-    static let sharedLoop = MultiThreadedEventLoopGroup(numberOfThreads: getenv("LB_LOOPS").flatMap { Int(String(cString: $0)) } ?? 1)
+    static let sharedLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
     let registry: WebAddress
     let endpoint: Endpoint
