@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test build bench format check-format
+.PHONY: help demo test build dist bench format check-format
 
 sources := Package.swift Sources Tests
 
@@ -19,6 +19,9 @@ build:         ## builds .build/release/lifeboat
 	@Scripts/install-dependencies build
 	@echo "Building (the first time takes some minutes)"
 	swift build --configuration release --product lifeboat --static-swift-stdlib
+
+dist: build    ## makes a tarball of it with manual pages and completions
+	@Scripts/dist
 
 bench: build   ## measures it against other tools (Benchmarks/bench --help)
 	@Scripts/install-dependencies bench

@@ -109,6 +109,7 @@ let package = Package(
             name: "LifeboatCatalogTests", dependencies: ["LifeboatCatalog", "Lifeboat", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "LifeboatCLITests", dependencies: ["Lifeboat", "LifeboatCLI", "TestSupport"], swiftSettings: strict),
+            name: "LifeboatCLITests", dependencies: ["Lifeboat", "LifeboatCLI", "TestSupport", "Yams"],
+            swiftSettings: strict),
     ]
 )

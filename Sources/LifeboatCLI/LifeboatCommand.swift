@@ -16,6 +16,7 @@ struct LifeboatCommand: AsyncParsableCommand {
         subcommands: [
             CopyCommand.self, ExportCommand.self, ImportCommand.self, VerifyCommand.self, InspectCommand.self,
             ListCommand.self, ServeCommand.self, PlanCommand.self, RunCommand.self, ValidateCommand.self,
-            ConvertCommand.self, BackupsCommand.self, LoginCommand.self, LogoutCommand.self,
+            ConvertCommand.self, ScheduleCommand.self, StatusCommand.self, BackupsCommand.self, RestoreCommand.self,
+            LoginCommand.self, LogoutCommand.self,
         ])
 }

@@ -102,19 +102,30 @@ import Testing
         }
     }
 
-    @Test func `the nightly backup replaces last night's, and restores`() async throws {
+    @Test func `the nightly backup adds what is new, and restores as of the latest or an earlier night`() async throws {
         try await withTemporaryFolder { folder in
             try await withRegistries { old, new, stores in
-                let variables = ["REGISTRY": old, "ARCHIVE": folder + "/images-{date}.tar"]
-                let archive = folder + "/images-1970-01-01.tar"
+                let set = folder + "/nightly"
+                let variables = ["REGISTRY": old, "BACKUPS": set]
                 #expect(try await run("nightly-backup.yaml", variables, in: folder).exitCode == 0)
                 try await SeededImages.push(
                     to: try await stores.old.target(RepositoryName("team/web")), seed: 78, tags: [Tag("2.0")])
                 let second = try await run("nightly-backup.yaml", variables, in: folder)
                 #expect(second.exitCode == 0, "\(second.json.indented)")
+                #expect(second.steps[0].count(.done) == 1)
+                #expect(second.steps[0].count(.alreadyThere) == 8)
+                let backups = try await BackupSet.open(set, surroundings: .ofThisMachine).backups()
+                let first = try #require(backups.first { $0.header.images == 8 })
 
+                let earlier = try await run(
+                    "restore-after-outage.yaml", ["REGISTRY": new, "BACKUPS": set, "AT": first.id.description],
+                    in: folder)
+                #expect(earlier.exitCode == 0, "\(earlier.json.indented)")
+                #expect(earlier.steps[1].comparison?.same == 8)
+                let latest = try #require(backups.first { $0.header.images == 9 })
                 let restored = try await run(
-                    "restore-after-outage.yaml", ["REGISTRY": new, "ARCHIVE": archive], in: folder)
+                    "restore-after-outage.yaml", ["REGISTRY": new, "BACKUPS": set, "AT": latest.id.description],
+                    in: folder)
                 #expect(restored.exitCode == 0, "\(restored.json.indented)")
                 #expect(restored.steps[1].comparison?.same == 9)
                 #expect(
@@ -169,8 +180,7 @@ import Testing
                         parsing: Array(try Examples.text(name).utf8), file: name,
                         variables: [
                             "OLD_REGISTRY": old, "NEW_REGISTRY": new, "REGISTRY": old, "STAGING": old,
-                            "PRODUCTION": new, "ARCHIVE": folder + "/x-{date}.tar", "REPOSITORY": "team/web",
-                            "TAG": "1.0",
+                            "PRODUCTION": new, "BACKUPS": folder + "/x", "REPOSITORY": "team/web", "TAG": "1.0",
                         ])
                     guard case .copy(let step) = pipeline.steps[0].work else { continue }
                     let plan = try await Runner(.test(in: folder)).plan(step)

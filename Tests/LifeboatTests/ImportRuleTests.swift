@@ -16,10 +16,7 @@ import Testing
             "OCI", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore", "Logging", "ServiceLifecycle",
             "Synchronization", "Glibc",
         ],
-        // Foundation for its time zones, in RunWindow.
-        "Lifeboat": [
-            "OCI", "OCIRegistry", "OCIArchive", "Yams", "NIOCore", "Logging", "Synchronization", "Glibc", "Foundation",
-        ],
+        "Lifeboat": ["OCI", "OCIRegistry", "OCIArchive", "Yams", "NIOCore", "Logging", "Synchronization", "Glibc"],
         "LifeboatCatalog": ["Lifeboat", "OCI", "GRDB", "Dispatch", "Glibc"],
         "LifeboatCLI": [
             "Lifeboat", "LifeboatCatalog", "OCI", "OCIArchive", "OCIRegistry", "OCIServer", "ArgumentParser", "Logging",

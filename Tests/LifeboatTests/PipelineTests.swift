@@ -169,7 +169,10 @@ import Testing
                 let name = String(word.dropFirst())
                 variables[name] =
                     name.contains("ARCHIVE")
-                    ? "x-{date}.tar" : name.lowercased().replacingOccurrences(of: "_", with: "-") + ".example.com"
+                    ? "x-{date}.tar"
+                    : name == "AT"
+                        ? "2026-11-20T08:00:00Z"
+                        : name.lowercased().replacingOccurrences(of: "_", with: "-") + ".example.com"
             }
             #expect(throws: Never.self, "\(name)") { try Pipeline(parsing: bytes, file: name, variables: variables) }
         }

@@ -33,6 +33,10 @@ import Yams
             ("rule", definitions["rule"], DefinitionKeys.rule), ("tags", tags.last, DefinitionKeys.tags),
             ("step", definitions["step"], DefinitionKeys.step), ("copy", definitions["copy"], DefinitionKeys.copy),
             ("verify", definitions["verify"], DefinitionKeys.verify),
+            ("schedule", schema["properties"]?["schedule"], DefinitionKeys.schedule),
+            ("notify", schema["properties"]?["notify"], DefinitionKeys.notify),
+            ("notice", definitions["notice"], DefinitionKeys.notice),
+            ("objectives", schema["properties"]?["objectives"], DefinitionKeys.objectives),
             ("window", schema["properties"]?["window"], DefinitionKeys.window),
             ("input", schema["properties"]?["inputs"]?["additionalProperties"], DefinitionKeys.input),
             ("tls", store?["tls"], DefinitionKeys.tls), ("limits", store?["limits"], DefinitionKeys.limits),
@@ -95,6 +99,12 @@ import Yams
             state: /var/lib/lifeboat
             window: {from: "22:00", to: "06:00", timezone: Europe/Berlin}
             retries: 5
+            schedule: {cron: "0 2 * * *", timezone: Europe/Berlin, jitter: 5m, catchUp: false}
+            notify:
+              onFailure: [{webhook: "https://alerts.example.com/x", secret: $HMAC}, {command: [notify, --urgent]}]
+              onSuccess: [{ping: $PING}]
+              onRecovery: [{webhook: $HOOK}]
+            objectives: {rpo: 24h, rto: 30m}
             stores:
               prod:
                 registry: contoso.azurecr.io

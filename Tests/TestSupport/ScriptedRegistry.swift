@@ -107,6 +107,7 @@ public struct ScriptedRequest: Sendable {
 
     public var path: String { String(uri.prefix { $0 != "?" }) }
     public var line: String { "\(method) \(path)" }
+    public var bytes: [UInt8] { Array(body.readableBytesView) }
     public func header(_ name: String) -> String? { headers.first(name: name) }
 }
 

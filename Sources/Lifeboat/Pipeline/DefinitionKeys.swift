@@ -1,12 +1,23 @@
 /// The keys of a definition, place by place. The JSON Schema in `pipelines/` has the same ones, which a test holds.
 enum DefinitionKeys {
-    static let definition = ["version", "name", "inputs", "state", "window", "retries", "stores", "images", "steps"]
-    static let store = registry + ["archive", "keep", "layout"]
+    static let definition = [
+        "version", "name", "inputs", "state", "window", "retries", "schedule", "notify", "objectives", "stores",
+        "images",
+        "steps",
+    ]
+    static let schedule = ["cron", "timezone", "jitter", "catchUp"]
+    static let notify = ["onFailure", "onSuccess", "onRecovery"]
+    static let notice = ["webhook", "secret", "command", "ping"]
+    static let objectives = ["rpo", "rto"]
+    static let store = registry + archive + layout + backups.filter { $0 != "keep" }
     static let registry = [
         "registry", "credentials", "plainHTTP", "tls", "mirrors", "listing", "limits", "timeouts", "retries",
+        "createRepositories",
     ]
     static let archive = ["archive", "keep"]
     static let layout = ["layout"]
+    static let backups = ["backups", "at", "keep", "shrink"]
+    static let creation = ["command"]
     static let input = ["description", "default"]
     static let window = ["from", "to", "timezone"]
     static let tls = ["ca", "cert", "key", "verify"]

@@ -48,6 +48,12 @@ extension PipelineParser {
                 reader.fault("ours is for registries, want never or always", at: node, key: key + ".overwrite")
             }
         }
+        let writesSet = targets.contains { if case .backups = $0 { true } else { false } }
+        if let node = members["overwrite"], writesSet, !writesArchive {
+            reader.fault(
+                "nothing is ever overwritten in a backup set: each run adds a backup", at: node,
+                key: key + ".overwrite")
+        }
         if let node = members["force"], !targets.isEmpty, !writesArchive {
             reader.fault(
                 "force replaces archives, and there is none in to; use overwrite", at: node, key: key + ".force")

@@ -7,24 +7,29 @@ import Yams
 extension PipelineParser {
     func store(_ node: Node, key: String) -> StoreDefinition? {
         let members = reader.members(node, key: key, known: DefinitionKeys.store)
-        let kinds = ["registry", "archive", "layout"].filter { members[$0] != nil }
+        let kinds = ["registry", "archive", "layout", "backups"].filter { members[$0] != nil }
         guard kinds.count == 1, let kind = kinds.first, let value = members[kind] else {
             if !members.isEmpty || isEmptyMapping(node) {
-                reader.fault("want one of registry, archive and layout", at: node, key: key)
+                reader.fault("want one of registry, archive, layout and backups", at: node, key: key)
             }
             return nil
         }
         let known =
-            kind == "registry"
-            ? DefinitionKeys.registry : kind == "archive" ? DefinitionKeys.archive : DefinitionKeys.layout
+            switch kind {
+            case "registry": DefinitionKeys.registry
+            case "archive": DefinitionKeys.archive
+            case "backups": DefinitionKeys.backups
+            default: DefinitionKeys.layout
+            }
         for (name, member) in members where !known.contains(name) {
-            let what = kind == "archive" ? "an archive" : "a \(kind)"
+            let what = kind == "archive" ? "an archive" : kind == "backups" ? "a backup set" : "a \(kind)"
             reader.fault(
                 "not known of \(what); known: \(known.joined(separator: ", "))", at: member, key: key + "." + name)
         }
         switch kind {
         case "registry": return registry(value, members, node, key: key)
         case "archive": return archive(value, members, key: key)
+        case "backups": return backups(value, members, key: key)
         default: return reader.text(value, key: key + ".layout").map { .layout(path: resolved($0)) }
         }
     }
@@ -100,6 +105,14 @@ extension PipelineParser {
         var wanted = RegistrySettings()
         wanted.plainHTTP = members["plainHTTP"].flatMap { reader.flag($0, key: key + ".plainHTTP") }
         wanted.attempts = members["retries"].flatMap { retries($0, key: key + ".retries") }
+        if let node = members["createRepositories"] {
+            let key = key + ".createRepositories"
+            let members = reader.members(node, key: key, known: DefinitionKeys.creation)
+            wanted.createRepositories = members["command"].flatMap { command($0, key: key + ".command") }
+            if members["command"] == nil, case .mapping = node {
+                reader.fault("missing, want the program and its arguments", at: node, key: key + ".command")
+            }
+        }
         if let credentials = members["credentials"] {
             wanted.credentials = self.credentials(credentials, key: key + ".credentials")
         }
@@ -183,7 +196,7 @@ extension PipelineParser {
         }
         let members = reader.members(node, key: key, known: DefinitionKeys.credentials)
         switch Set(members.keys) {
-        case ["command"]: return members["command"].flatMap { command($0, key: key + ".command") }
+        case ["command"]: return members["command"].flatMap { command($0, key: key + ".command") }.map { .command($0) }
         case ["username", "passwordFile"]:
             guard let username = members["username"].flatMap({ reader.text($0, key: key + ".username") }),
                 let path = members["passwordFile"].flatMap({ reader.text($0, key: key + ".passwordFile") })
@@ -209,7 +222,7 @@ extension PipelineParser {
     }
 
     /// A program and its arguments. Whoever can change the definition could run programs as us (P11).
-    private func command(_ node: Node, key: String) -> RegistrySettings.Credentials? {
+    func command(_ node: Node, key: String) -> [String]? {
         guard case .sequence = node else {
             reader.fault("want a list of the program and its arguments, got \(node.kindName)", at: node, key: key)
             return nil
@@ -225,6 +238,6 @@ extension PipelineParser {
             return nil
         }
         // A path is relative to the definition; a name alone is looked up in PATH.
-        return .command([program.contains("/") ? resolved(program) : program] + words.dropFirst())
+        return [program.contains("/") ? resolved(program) : program] + words.dropFirst()
     }
 }

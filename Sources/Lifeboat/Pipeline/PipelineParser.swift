@@ -45,6 +45,9 @@ final class PipelineParser {
         if let node = members["inputs"] { readInputs(node) }
         name = members["name"].flatMap { reader.text($0, key: "name") } ?? name
         settings.window = members["window"].flatMap { window($0) }
+        settings.schedule = members["schedule"].flatMap { schedule($0) }
+        settings.notifications = members["notify"].map { notifications($0) } ?? Notifications()
+        settings.objectives = members["objectives"].map { objectives($0) } ?? Objectives()
         settings.attempts = members["retries"].flatMap { retries($0, key: "retries") }
         var stores: [String: StoreDefinition] = [:]
         if let node = members["stores"] {

@@ -7,15 +7,30 @@ public struct PipelineSettings: Sendable {
     public var registries: [StoreDefinition: RegistrySettings] = [:]
     /// The series that an archive belongs to, by its path.
     public var series: [String: ArchiveSeries] = [:]
+    /// How backup sets are kept, by their paths.
+    public var backupSets: [String: BackupSetSettings] = [:]
     /// The hours in which blobs may be started; nil for all.
     public var window: RunWindow?
     /// Tries in all of what fails for the moment, where a store says nothing else.
     public var attempts: Int?
+    /// When it runs by itself; nil for never.
+    public var schedule: Schedule?
+    /// Who is told of its runs.
+    public var notifications = Notifications()
+    /// What its backups are to be good for.
+    public var objectives = Objectives()
 
     public init() {}
 }
 
 extension RunEnvironment {
+    /// How repositories are made at a store, if anything has to be done for it.
+    func creation(at store: StoreDefinition) -> RepositoryCreation? {
+        settings.registries[store]?.createRepositories.map {
+            RepositoryCreation(command: $0, registry: store.description)
+        }
+    }
+
     /// The environment with what a definition says in place of what was said before.
     public func with(_ settings: PipelineSettings) -> RunEnvironment {
         var environment = self

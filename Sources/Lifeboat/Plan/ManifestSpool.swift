@@ -79,11 +79,20 @@ public actor ManifestSpool {
 
 extension ManifestSpool {
     /// A manifest that is kept, or read now: once, however many ask at the same time.
-    func manifest(_ descriptor: Descriptor, from source: any ImageSource) async throws -> Manifest {
+    ///
+    /// - Parameter memory: a target that may know it already.
+    func manifest(
+        _ descriptor: Descriptor, from source: any ImageSource, or memory: (any RememberingTarget)? = nil
+    ) async throws -> Manifest {
         if let known = try await find(descriptor.digest) { return known }
         return try await turns.take(descriptor.digest) {
             if let known = try await find(descriptor.digest) { return known }
-            let manifest = try await source.manifest(descriptor)
+            let manifest: Manifest
+            if let remembered = try await memory?.remembered(descriptor) {
+                manifest = remembered
+            } else {
+                manifest = try await source.manifest(descriptor)
+            }
             try await add(manifest)
             return manifest
         }
@@ -96,12 +105,17 @@ struct SpooledReader: ManifestReader {
     let spool: ManifestSpool
     /// What has been asked about referrers before; nil to ask each time.
     var graphs: GraphShelf?
+    /// A target that knows some of the manifests already.
+    var memory: (any RememberingTarget)?
+    /// What refers to the manifests of the image in hand, where that is known from before.
+    var knownReferrers: [Digest: [Descriptor]]?
 
     func manifest(_ descriptor: Descriptor) async throws -> Manifest {
-        try await spool.manifest(descriptor, from: source)
+        try await spool.manifest(descriptor, from: source, or: memory)
     }
 
     func referrers(of digest: Digest) async throws -> [Descriptor] {
+        if let knownReferrers { return knownReferrers[digest] ?? [] }
         guard let graphs else { return try await source.referrers(of: digest) }
         return try await graphs.referrers(of: digest, in: source)
     }

@@ -71,6 +71,10 @@ struct Pinning: Sendable {
             do {
                 let (repository, tag) = try target.naming.target(for: reference, in: name, isCompanion: isCompanion)
                 let wanted = tag.map { TagOrDigest.tag($0) } ?? reference
+                if let memory = target.store as? any RememberingTarget {
+                    if try await memory.remembers(wanted, in: repository) { continue }
+                    return true
+                }
                 if try await present.find(wanted, in: repository, at: number) == nil { return true }
             } catch let error as LifeboatError where error.kind == .policy {
                 continue  // a name that none can have is reported with all others

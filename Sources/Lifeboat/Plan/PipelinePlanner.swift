@@ -66,6 +66,15 @@ public struct PipelinePlanner: Sendable {
             if let agreed = environment.agreed[report.name] {
                 plan = try agreed.restrict(plan, isWhole: targets[0].store is any PlannedTarget)
             }
+            for (number, target) in step.targets.enumerated() where environment.creation(at: target.store) != nil {
+                let missing = try await RepositoryCreation.missing(
+                    in: plan, target: number, store: targets[number].store)
+                if !missing.isEmpty {
+                    report.notes.append(
+                        "\(target.store.description) lacks \(Figures.count(missing.count, "repository")), which the run "
+                            + "makes: " + missing.map(\.description).joined(separator: ", "))
+                }
+            }
             report.fill(from: plan, targets: targets.map(\.store))
             for (number, target) in step.targets.enumerated() {
                 guard case .archive(let path) = target.store else { continue }
@@ -171,8 +180,9 @@ extension OpenStores {
     private func planningStore(
         _ definition: StoreDefinition, of step: CopyStep, after planned: PlannedImages?
     ) async throws -> any TargetStore {
-        if case .backups(let path, _) = definition, try await !exists(path + "/" + BackupSet.recordsFolder) {
-            return AbsentLayout(name: path)
+        if case .backups(let path, _) = definition {
+            guard try await exists(path + "/" + BackupSet.recordsFolder) else { return AbsentLayout(name: path) }
+            return try await backups(path, for: step)
         }
         guard case .layout(let path) = definition else {
             let target = try await target(definition, replacesFile: step.replacesFile, origin: step.origin)

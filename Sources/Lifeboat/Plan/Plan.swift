@@ -7,6 +7,10 @@ public struct Plan: Sendable {
     public var failures: [PlanFailure] = []
     /// What a reader should know and that is no failure, such as images of a list that are passed over.
     public var notes: [String] = []
+    /// Why what was listed is not believed; what is planned is done all the same, and the run says so.
+    public var doubt: (any Failure)?
+    /// What the one target has to be given, where it says so beforehand; nil for all that the images consist of.
+    public var lacking: Set<Digest>?
 
     /// Unique bytes that the source must send: what is moved, each blob and manifest once.
     public var bytes: Int64 {
@@ -14,10 +18,17 @@ public struct Plan: Sendable {
         var total: Int64 = 0
         for case let graph? in items.map(\.graph) {
             for descriptor in graph.manifests + graph.blobs where seen.insert(descriptor.digest).inserted {
-                total += descriptor.size
+                if lacking?.contains(descriptor.digest) ?? true { total += descriptor.size }
             }
         }
         return total
+    }
+
+    /// Whether nothing has to be moved for an image: it is there, or all that it consists of.
+    func isThere(_ item: PlanItem) -> Bool {
+        if item.action == .alreadyThere { return true }
+        guard let lacking, let graph = item.graph else { return false }
+        return !(graph.manifests + graph.blobs).contains { lacking.contains($0.digest) }
     }
 }
 

@@ -35,6 +35,8 @@ public struct Planner: Sendable {
     public var concurrency = 16
     private let graphs = GraphShelf()
     private let present: TargetTags
+    /// What looks at the images that were found before they are planned, such as for what a listing left out.
+    var review: (@Sendable (Selector.Outcome, Source) async throws -> Selector.Outcome)?
     /// Whose referrers are looked up although the image is at the target.
     var rotation: ReferrerRotation?
     /// Names of the images that are planned, as reports call them; nil for all.
@@ -57,7 +59,8 @@ public struct Planner: Sendable {
         for source in sources {
             var selector = Selector(store: source.store, concurrency: concurrency, spool: spool)
             selector.pinning = Pinning(store: source.store, spool: spool, targets: targets, present: present)
-            let outcome = try await selector.select(source.selection)
+            var outcome = try await selector.select(source.selection)
+            if let review { outcome = try await review(outcome, source) }
             plan.notes += outcome.notes
             plan.failures += outcome.failures.map { PlanFailure(name: $0.name, error: $0.error) }
             images += outcome.selected.map { Candidate(selected: $0, store: source.store) }
@@ -77,7 +80,22 @@ public struct Planner: Sendable {
         }
         for result in planned { plan.failures += result.failures }
         for number in targets.indices { plan.items += planned.compactMap { result in result.items[number] } }
+        if targets.count == 1, let target = targets[0].store as? any PartialTarget {
+            plan.lacking = try await lacking(plan.items, at: target)
+        }
         return plan
+    }
+
+    private func lacking(_ items: [PlanItem], at target: any PartialTarget) async throws -> Set<Digest> {
+        var seen: Set<Digest> = []
+        var wanted: [Descriptor] = []
+        for case let graph? in items.map(\.graph) {
+            for descriptor in graph.manifests + graph.blobs where seen.insert(descriptor.digest).inserted {
+                wanted.append(descriptor)
+            }
+        }
+        let held = try await map(wanted, limit: concurrency) { try await target.holds($0) }
+        return Set(zip(wanted, held).filter { !$0.1 }.map(\.0.digest))
     }
 
     private struct Candidate: Sendable {
@@ -174,7 +192,11 @@ public struct Planner: Sendable {
         let target = targets[item.target]
         item.chosenBy = candidate.selected.applied
         let source = try await candidate.store.source(image.repository)
-        let reader = SpooledReader(source: source, spool: spool, graphs: graphs)
+        var reader = SpooledReader(source: source, spool: spool, graphs: graphs)
+        if let memory {
+            reader.memory = memory
+            reader.knownReferrers = try await knownReferrers(of: image, rule, memory)
+        }
         let root: Descriptor
         if let graph {
             root = graph.root
@@ -203,6 +225,20 @@ public struct Planner: Sendable {
             item.notes.append("it refers to \(subject), its subject is not there")
         }
         return item
+    }
+
+    /// A target that knows some of the manifests already.
+    private var memory: (any RememberingTarget)? {
+        targets.lazy.compactMap { $0.store as? any RememberingTarget }.first
+    }
+
+    /// What referred to the manifests of an image when the target was given it, unless its turn has come to look again.
+    private func knownReferrers(
+        of image: NamedImage, _ rule: SelectionRule, _ memory: any RememberingTarget
+    ) async throws -> [Digest: [Descriptor]]? {
+        guard let known = try await memory.rememberedReferrers(of: image) else { return nil }
+        if let rotation, rotation.isDue(image.descriptor.digest, last: known.time, by: rule) { return nil }
+        return known.referrers
     }
 
     private func holds(_ manifest: Digest, _ source: any ImageSource) async throws -> Bool {

@@ -28,6 +28,12 @@ actor ReferrerRotation {
         return ReferrerRotation.isDue(digest, last: last, now: now, interval: interval)
     }
 
+    /// Whether the turn of a digest has come since a time at which all were looked up whose turn had come then.
+    nonisolated func isDue(_ digest: Digest, last: Int64, by rule: SelectionRule) -> Bool {
+        let interval = interval ?? rule.rescan ?? ReferrerRotation.defaultInterval
+        return interval <= .zero || ReferrerRotation.isDue(digest, last: last, now: now, interval: interval)
+    }
+
     /// Each digest has a moment of its own in every interval, so that not all of them are due in the same run.
     static func isDue(_ digest: Digest, last: Int64, now: Int64, interval: Duration) -> Bool {
         let length = max(1, Int64(interval.seconds * 1000))

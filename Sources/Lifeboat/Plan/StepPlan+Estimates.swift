@@ -20,7 +20,8 @@ extension StepPlan {
             }
             if let graph = item.graph {
                 image.size = graph.size
-                image.bytes = tally.add(graph, of: item)
+                if plan.isThere(item) { image.action = .alreadyThere }
+                image.bytes = tally.add(graph, of: item, lacking: plan.lacking)
             }
             images.append(image)
         }
@@ -103,17 +104,20 @@ private struct Tally {
     }
 
     /// - Returns: the bytes that nothing before has brought.
-    mutating func add(_ graph: ImageGraph, of item: PlanItem) -> Int64 {
+    ///
+    /// - Parameter lacking: all that the target has to be given, where that is known.
+    mutating func add(_ graph: ImageGraph, of item: PlanItem, lacking: Set<Digest>?) -> Int64 {
         let sourceHost = Tally.host(item.store)
         let targetHost = targetHosts[item.target]
         var new: Int64 = 0
         let target = UInt16(item.target)
         let repository = number(item.targetRepository)
-        for manifest in graph.manifests {
+        func isWanted(_ digest: Digest) -> Bool { lacking?.contains(digest) ?? true }
+        for manifest in graph.manifests where isWanted(manifest.digest) {
             if seen.insert(number(manifest.digest)).inserted { new += manifest.size }
             count(.write, at: targetHost, manifest.size)
         }
-        for blob in graph.blobs {
+        for blob in graph.blobs where isWanted(blob.digest) {
             let digest = number(blob.digest)
             let isNew = seen.insert(digest).inserted
             if isNew {
@@ -134,7 +138,7 @@ private struct Tally {
             }
         }
         // When the image has arrived, the source's tag is read again, to note that it has moved.
-        if item.source.tag != nil { count(.head, at: sourceHost) }
+        if item.source.tag != nil, lacking == nil || new > 0 { count(.head, at: sourceHost) }
         bytes += new
         return new
     }

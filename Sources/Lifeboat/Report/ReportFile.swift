@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import OCI
 import OCIArchive
@@ -25,12 +26,18 @@ public struct ReportFile: Sendable {
     }
 
     /// Replaces what is there in one step.
-    public func write(_ text: String) async throws {
+    ///
+    /// - Parameter mode: who may read it, of a file of this machine; nil for what new files have.
+    public func write(_ text: String, mode: UInt16? = nil) async throws {
         let partial = path + ".partial"
         if try await fileSystem.status(partial, followLinks: false) != nil { try await fileSystem.remove(partial) }
         let file = try await fileSystem.open(partial, .createNew)
         do {
             try await file.write(ByteBuffer(string: text), at: 0)
+            if let mode, chmod(partial, mode_t(mode)) != 0 {
+                throw LifeboatError(
+                    .local, "cannot make \(shown(partial, limit: 1000)) readable: \(String(cString: strerror(errno)))")
+            }
             try await file.sync()
         } catch {
             try await file.close()

@@ -22,6 +22,8 @@ struct BlobCopy: Sendable {
     let retry: RetryPolicy
     let surroundings: Surroundings
     let observe: RunObserver
+    /// Whether the plan counts the bytes, so that they are saved if they need not be moved.
+    var isPlanned = true
     /// Called before each new try.
     let retried: @Sendable () async -> Void
     /// Whether a target is believed that says it holds the blob; else it is sent in any case.
@@ -44,7 +46,7 @@ struct BlobCopy: Sendable {
             }
             once = nil
         }
-        if routes.allSatisfy({ $0.result.moved == 0 }) { observe(.saved(bytes: blob.size)) }
+        if isPlanned, routes.allSatisfy({ $0.result.moved == 0 }) { observe(.saved(bytes: blob.size)) }
         return routes.map { route in route.error.map { .failure($0) } ?? .success(route.result) }
     }
 

@@ -38,8 +38,8 @@ struct BlobRoute: Sendable {
                 if isUnasked, let holder, let mounting, try await mounting.mount(blob, from: holder) {
                     result.isTrusted = !isSent
                 } else if isTrusted, try await repository.contains(blob) {
-                    // An archive says so only of what it has hashed itself.
-                    result.isTrusted = !(target is any PlannedTarget) && !isSent
+                    // An archive says so only of what it has hashed itself; a set looks at the size alone.
+                    result.isTrusted = (!(target is any PlannedTarget) || target is any PartialTarget) && !isSent
                 } else if !isUnasked, let holder, let mounting, try await mounting.mount(blob, from: holder) {
                     result.isTrusted = !isSent
                 } else {

@@ -1,8 +1,5 @@
 import OCI
 
-import struct Foundation.Date
-import struct Foundation.TimeZone
-
 /// The hours of a day in which a run may start blobs, by the clocks of one time zone.
 ///
 /// It may reach over midnight. On a day on which the clocks change it is as long as they make it.
@@ -12,18 +9,14 @@ public struct RunWindow: Sendable, Hashable, CustomStringConvertible {
     let to: Int
     /// A name of the time zone database, such as `Europe/Berlin`.
     public let timeZone: String
-    private let zone: TimeZone
+    private let zone: ZoneClock
 
     /// - Parameters:
     ///   - from: `HH:MM`
     ///   - to: `HH:MM`, the first minute that is outside.
     /// - Throws: `LifeboatError` `.policy` for a time zone that is not known, or two equal times.
     public init(from: Int, to: Int, timeZone: String) throws(LifeboatError) {
-        guard let zone = TimeZone(identifier: timeZone) else {
-            throw LifeboatError(
-                .policy,
-                "there is no time zone '\(shown(timeZone, limit: 80))', want a name such as Europe/Berlin or UTC")
-        }
+        let zone = try ZoneClock(named: timeZone)
         guard from != to else { throw LifeboatError(.policy, "the window begins and ends at the same time") }
         self.from = from
         self.to = to
@@ -42,9 +35,8 @@ public struct RunWindow: Sendable, Hashable, CustomStringConvertible {
 
     /// - Parameter moment: milliseconds since 1970.
     public func contains(_ moment: Int64) -> Bool {
-        let seconds = Int(moment / 1000)
-        let offset = zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(seconds)))
-        let minute = ((seconds + offset) % 86_400 + 86_400) % 86_400 / 60
+        let wall = zone.wall(at: moment.floored(by: 1000))
+        let minute = Int(wall - wall.floored(by: 86_400) * 86_400) / 60
         return from < to ? minute >= from && minute < to : minute >= from || minute < to
     }
 

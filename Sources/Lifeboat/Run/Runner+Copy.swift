@@ -4,7 +4,7 @@ import OCIArchive
 /// Copies: export, import, copy.
 extension Runner {
     func run(
-        _ step: CopyStep, onError: OnError, only: Set<String>?, runID: String, _ report: StepReport,
+        _ step: CopyStep, onError: OnError, only: Set<String>?, runID: String, pipeline: String, _ report: StepReport,
         _ stores: OpenStores
     ) async throws -> StepReport {
         guard Set(step.targets.map(\.store)).count == step.targets.count else {
@@ -16,7 +16,7 @@ extension Runner {
         var lost: [TargetReport] = []
         for target in step.targets {
             do {
-                targets.append(try await open(target, of: step, stores))
+                targets.append(try await open(target, of: step, pipeline: pipeline, stores))
                 names.append(target.store.description)
             } catch  where step.targets.count > 1 && !(error is CancellationError) {
                 lost.append(TargetReport(target: target.store.description, error: FailureReport(error)))
@@ -33,8 +33,17 @@ extension Runner {
         if let agreed = environment.agreed[report.name] {
             plan = try agreed.restrict(plan, isWhole: targets[0].store is any PlannedTarget)
         }
+        for (number, target) in step.targets.enumerated() where targets.count == step.targets.count {
+            guard let creation = environment.creation(at: target.store) else { continue }
+            let made = try await creation.prepare(&plan, target: number, store: targets[number].store)
+            if !made.isEmpty {
+                report.notes.append(
+                    "made at \(target.store.description): " + made.map(\.description).joined(separator: ", "))
+            }
+        }
         let toMove = plan.items.count { $0.action != .alreadyThere }
-        observe(.planned(images: toMove, alreadyThere: plan.items.count - toMove, bytes: plan.bytes))
+        let there = plan.items.count { plan.isThere($0) }
+        observe(.planned(images: plan.items.count - there, alreadyThere: there, bytes: plan.bytes))
         for failure in plan.failures {
             add(failure, to: &report, among: targets.map(\.store.name) + step.sources.map(\.store.description))
         }
@@ -45,7 +54,8 @@ extension Runner {
             report.images.append(image)
             observe(.imageEnded(image))
         }
-        if targets[0].store is any PlannedTarget, let failure = plan.failures.first, onError == .stop {
+        let isWhole = targets.contains { $0.store is any PlannedTarget && !($0.store is any PartialTarget) }
+        if isWhole, let failure = plan.failures.first, onError == .stop {
             report.notes.append(
                 "\(names.joined(separator: ", ")) was not written, since an image is missing from it: \(FailureReport(failure.error).message)"
             )
@@ -61,7 +71,7 @@ extension Runner {
         let outcome = try await transfer.run(plan)
         await rotation.record(plan, outcome.reports)
         if let fault = await rotation.fault { report.notes.append("referrers are looked up in each run: \(fault)") }
-        report.error = outcome.sourceError.map { FailureReport($0) }
+        report.error = (outcome.sourceError ?? plan.doubt).map { FailureReport($0) }
         report.images += outcome.reports
         report.bytesMoved = outcome.bytesMoved
         report.bytesTrusted = outcome.targets.reduce(0) { $0 + $1.bytesTrusted }
@@ -88,7 +98,8 @@ extension TargetReport {
     /// - Parameter number: the target's place among those of the plan.
     init(_ name: String, _ number: Int, _ plan: Plan, _ outcome: Transfer.TargetOutcome) {
         self.init(target: name)
-        alreadyThere = plan.items.count { $0.target == number && $0.action == .alreadyThere }
+        alreadyThere =
+            plan.items.count { $0.target == number && $0.action == .alreadyThere } + outcome.alreadyThere
         done = outcome.done
         failed = outcome.failed + plan.failures.count { $0.targetNumber == nil || $0.targetNumber == number }
         bytesTrusted = outcome.bytesTrusted

@@ -18,7 +18,7 @@ public struct Runner: Sendable {
         let began = ContinuousClock.now
         let runID = environment.surroundings.id()
         for (number, step) in steps.enumerated() {
-            let result = await run(step, runID)
+            let result = await run(step, runID, pipeline: name)
             report.steps.append(result)
             if !result.failures.isEmpty, step.onError == .stop, number + 1 < steps.count {
                 let left = steps[(number + 1)...].map(\.name).joined(separator: ", ")
@@ -42,7 +42,7 @@ public struct Runner: Sendable {
         }
     }
 
-    private func run(_ step: Step, _ runID: String) async -> StepReport {
+    private func run(_ step: Step, _ runID: String, pipeline: String) async -> StepReport {
         let began = ContinuousClock.now
         var report: StepReport
         switch step.work {
@@ -64,7 +64,8 @@ public struct Runner: Sendable {
                 var result: StepReport
                 switch step.work {
                 case .copy(let copy):
-                    result = try await run(copy, onError: step.onError, only: step.only, runID: runID, report, stores)
+                    result = try await run(
+                        copy, onError: step.onError, only: step.only, runID: runID, pipeline: pipeline, report, stores)
                 case .verify(let verify): result = try await run(verify, report, stores)
                 }
                 result.requests = await stores.requestCounts()
@@ -98,9 +99,13 @@ public struct Runner: Sendable {
         ManifestSpool(fileSystem: environment.fileSystem, folder: environment.workFolder)
     }
 
-    func open(_ target: CopyTarget, of step: CopyStep, _ stores: OpenStores) async throws -> Planner.Target {
+    func open(_ target: CopyTarget, of step: CopyStep, pipeline: String, _ stores: OpenStores) async throws
+        -> Planner.Target
+    {
         Planner.Target(
-            store: try await stores.target(target.store, replacesFile: step.replacesFile, origin: step.origin),
+            store: try await stores.target(
+                target.store, replacesFile: step.replacesFile, origin: step.origin,
+                purpose: step.purpose(pipeline: pipeline, now: environment.surroundings.now())),
             naming: target.naming, overwrite: step.overwrite)
     }
 
@@ -121,7 +126,18 @@ public struct Runner: Sendable {
         planner.written = environment.writtenTags
         planner.only = only
         planner.rotation = rotation
-        return try await planner.plan(sources)
+        let guards = targets.compactMap { BackupGuard($0) }
+        planner.review = { outcome, source in
+            var outcome = outcome
+            for guarding in guards { outcome = try await guarding.review(outcome, of: source) }
+            return outcome
+        }
+        var plan = try await planner.plan(sources)
+        plan.putFirst(step.first)
+        for guarding in guards where only == nil {
+            try await guarding.judge(&plan, shrink: environment.settings.shrink(guarding.path))
+        }
+        return plan
     }
 
     func add(_ failure: PlanFailure, to report: inout StepReport, among stores: [String]) {

@@ -36,6 +36,8 @@ public struct CopyStep: Sendable {
     public var overwrite: Overwrite
     /// Whether an output file that holds something else is replaced.
     public var replacesFile: Bool
+    /// Patterns of the images that are moved before the others, the most important one first.
+    public var first: [SelectionRule] = []
     /// Whether what a registry holds already is read there, and sent again where it is missing or damaged.
     public var repairs = false
 

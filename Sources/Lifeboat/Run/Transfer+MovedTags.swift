@@ -5,6 +5,8 @@ extension Transfer {
     /// says so. One request an image, whatever the number of targets, while other blobs are still on their way.
     func noteMovedTag(_ number: Int, _ item: PlanItem, _ state: TransferState) async throws {
         guard let tag = item.source.tag, !(item.store is any ImageCatalog) else { return }
+        // What was there as it was has not been read, so that nothing can have moved under the reading.
+        guard await !state.moved(among: [number]).isEmpty else { return }
         if let known = await state.tagNote(of: item) {
             if let note = known.text { await state.note([number], note) }
             return

@@ -34,6 +34,8 @@ struct Transfer: Sendable {
     struct TargetOutcome: Sendable {
         /// Images that arrived, and those that did not.
         var done = 0
+        /// Of which nothing had to be moved, at a target that says so only then.
+        var alreadyThere = 0
         var failed = 0
         var bytesTrusted: Int64 = 0
         /// The id of the archive that was written, or found complete.
@@ -49,9 +51,12 @@ struct Transfer: Sendable {
         let state = TransferState(items, targets: targets.map(\.name))
         do {
             let order = try await begin(items, state)
-            try await move(items, order: order, state)
-            for number in targets.indices { try await complete(number, state) }
+            try await move(items, order: order, lacking: plan.lacking, state)
+            for number in targets.indices { try await complete(number, items, plan.failures, state) }
         } catch {
+            if error is CancellationError || Task.isCancelled {
+                await keepWhatIsComplete(items, plan.failures, state)
+            }
             // What is under its name by now stays; to end it is to do nothing.
             for number in targets.indices where await !state.isComplete(number) { await abort(number) }
             throw error
@@ -88,11 +93,15 @@ struct Transfer: Sendable {
         return order
     }
 
-    private func complete(_ number: Int, _ state: TransferState) async throws {
+    private func complete(_ number: Int, _ items: [PlanItem], _ failures: [PlanFailure], _ state: TransferState)
+        async throws
+    {
         guard await !state.hasEnded(number), await !state.isComplete(number) else { return }
         do {
             var archive: Digest?
-            if let planned = targets[number] as? any PlannedTarget {
+            if let partial = targets[number] as? any PartialTarget {
+                archive = try await commit(partial, number, items, failures, state)
+            } else if let planned = targets[number] as? any PlannedTarget {
                 // An archive is all of its plan or nothing: it does not get its name with an image missing.
                 if let failure = await state.firstError(at: number) {
                     await planned.abort()
@@ -107,6 +116,53 @@ struct Transfer: Sendable {
             await state.complete(number, archive: archive)
         } catch {
             try await end(number, error, state)
+        }
+    }
+
+    /// Completes a target with the images that have come whole; nil if there are none.
+    private func commit(
+        _ partial: any PartialTarget, _ number: Int, _ items: [PlanItem], _ failures: [PlanFailure],
+        _ state: TransferState
+    ) async throws -> Digest? {
+        let reports = await state.reports
+        var images: [PlannedImage] = []
+        var missing: [MissingImage] = []
+        for failure in failures where failure.targetNumber == nil || failure.targetNumber == number {
+            missing.append(MissingImage(name: failure.name, FailureReport(failure.error)))
+        }
+        for (item, report) in zip(items, reports) where item.target == number {
+            if report.outcome != .failed, let image = PlannedImage(item) {
+                images.append(image)
+            } else {
+                missing.append(
+                    report.error.map { MissingImage(name: item.sourceName, $0) }
+                        ?? MissingImage(
+                            name: item.sourceName, kind: .unavailable, message: "the run was stopped before it came"))
+            }
+        }
+        guard !images.isEmpty else {
+            await partial.abort()
+            return nil
+        }
+        return try await partial.commit(images, missing: missing)
+    }
+
+    /// What a run that is stopped leaves in targets that can be completed without the rest.
+    private func keepWhatIsComplete(_ items: [PlanItem], _ failures: [PlanFailure], _ state: TransferState) async {
+        for (number, target) in targets.enumerated() {
+            guard let partial = target as? any PartialTarget, await !state.hasEnded(number),
+                await !state.isComplete(number)
+            else { continue }
+            // Unstructured, since what is stopped could do nothing any more.
+            await Task { [self] in
+                do {
+                    guard let id = try await commit(partial, number, items, failures, state) else { return }
+                    await state.complete(number, archive: id)
+                    observe(.note("\(partial.name) keeps what has come as incomplete backup \(id.short)"))
+                } catch {
+                    observe(.note("\(partial.name) has no backup of what has come: \(FailureReport(error).message)"))
+                }
+            }.value
         }
     }
 
@@ -128,7 +184,9 @@ struct Transfer: Sendable {
 
     // MARK: Blobs
 
-    private func move(_ items: [PlanItem], order: [Descriptor]?, _ state: TransferState) async throws {
+    private func move(_ items: [PlanItem], order: [Descriptor]?, lacking: Set<Digest>?, _ state: TransferState)
+        async throws
+    {
         let jobs = BlobJobs(items, order: order)
         for item in await state.ready() { try await finish(item, items, state) }
         let sources = items.map(\.store)
@@ -150,21 +208,26 @@ struct Transfer: Sendable {
             for report in await state.failed(await state.unfinished, missing) { observe(.imageEnded(report)) }
             return
         }
+        func isPlanned(_ job: BlobJobs.Job) -> Bool { lacking?.contains(job.blob.digest) ?? true }
         if targets.contains(where: { ($0 as? any PlannedTarget)?.isSequential == true }) {
-            for job in jobs.jobs { try await run(job, items, state, first: nil, observe) }
+            for job in jobs.jobs {
+                try await run(job, items, state, isPlanned: isPlanned(job), first: nil, observe)
+            }
             return
         }
         let order = balanced(jobs.jobs.map(\.blob.size), lanes: concurrency)
         try await forEachJob(order.map { jobs.jobs[$0] }) { job, observe in
-            try await run(job, items, state, first: nil, observe)
+            try await run(job, items, state, isPlanned: isPlanned(job), first: nil, observe)
         }
     }
 
     /// Brings one blob to every repository that needs it, and completes the images that waited for nothing else.
     ///
-    /// - Parameter first: the blob itself, where a source can give it only once.
+    /// - Parameters:
+    ///   - first: the blob itself, where a source can give it only once.
+    ///   - isPlanned: whether the plan counts its bytes.
     private func run(
-        _ job: BlobJobs.Job, _ items: [PlanItem], _ state: TransferState, first: Content?,
+        _ job: BlobJobs.Job, _ items: [PlanItem], _ state: TransferState, isPlanned: Bool = true, first: Content?,
         _ observe: @escaping RunObserver
     ) async throws {
         let wanted = await state.wanted(job)
@@ -183,7 +246,8 @@ struct Transfer: Sendable {
             blob: job.blob,
             deliveries: zip(numbers, parts).map { number, part in
                 BlobCopy.Delivery(target: targets[number], items: part.map { items[$0] })
-            }, retry: retry, surroundings: surroundings, observe: observe, retried: { await state.retried(wanted) })
+            }, retry: retry, surroundings: surroundings, observe: observe, isPlanned: isPlanned,
+            retried: { await state.retried(wanted) })
         let below = RetryCount()
         let results = await RetryCount.$current.withValue(below) { await copy.run(first: first) }
         await state.retried(wanted, times: below.value)
@@ -220,7 +284,9 @@ struct Transfer: Sendable {
             }
             await state.retried([number], times: below.value)
             await remember(item, state) { try await $0.record($1) }
-            observe(.imageEnded(await state.done(number, moved: moved)))
+            observe(
+                .imageEnded(
+                    await state.done(number, moved: moved, takesAsIs: targets[item.target] is any PartialTarget)))
         } catch {
             await state.retried([number], times: below.value)
             return try await failed([number], at: item.target, error, state)
@@ -265,7 +331,9 @@ struct Transfer: Sendable {
         var attempt = 1
         while true {
             do {
-                return try await push(graph, tag: item.targetTag, to: repository)
+                return try await push(
+                    graph, tag: item.targetTag, to: repository,
+                    lacking: targets[item.target] is any PartialTarget)
             } catch let error as MissingChildren where attempt < 3 {
                 // The target promised content that it does not hold: ask again for all of it, send what is missing.
                 observe(.note("\(error.description); sending again what is missing"))
@@ -284,7 +352,10 @@ struct Transfer: Sendable {
         }
     }
 
-    private func push(_ graph: ImageGraph, tag: Tag?, to repository: any ImageTarget) async throws -> Int64 {
+    /// - Parameter lacking: whether only the manifests are sent that the target lacks.
+    private func push(
+        _ graph: ImageGraph, tag: Tag?, to repository: any ImageTarget, lacking: Bool
+    ) async throws -> Int64 {
         var sent: Int64 = 0
         let tagging = repository as? any ReferrersTagging
         var tags = tag.map { [$0] } ?? []
@@ -302,6 +373,7 @@ struct Transfer: Sendable {
             tags = []
         }
         for descriptor in graph.manifests {
+            if lacking, try await repository.contains(descriptor) { continue }
             let manifest = try await spool.manifest(descriptor.digest)
             try await repository.push(manifest, tags: descriptor.digest == graph.root.digest ? tags : [])
             sent += descriptor.size

@@ -51,7 +51,11 @@ actor TransferState {
     var outcome: Transfer.Outcome {
         var outcomes = targets.map(\.outcome)
         for (item, report) in zip(items, reports) {
-            if report.outcome == .done { outcomes[item.target].done += 1 } else { outcomes[item.target].failed += 1 }
+            switch report.outcome {
+            case .done: outcomes[item.target].done += 1
+            case .alreadyThere: outcomes[item.target].alreadyThere += 1
+            case .failed: outcomes[item.target].failed += 1
+            }
         }
         return Transfer.Outcome(
             reports: reports, bytesMoved: bytesMoved, targets: outcomes, sourceError: sourceError, notes: notes)
@@ -71,7 +75,7 @@ actor TransferState {
     /// The images that still need a blob.
     func wanted(_ job: BlobJobs.Job) -> [Int] { job.items.filter { reports[$0].error == nil } }
 
-    func arrived(among items: [Int]) -> [Int] { items.filter { reports[$0].error == nil } }
+    func moved(among items: [Int]) -> [Int] { items.filter { reports[$0].outcome == .done } }
 
     /// Work on these begins, if it has not yet.
     func begin(_ items: [Int]) {
@@ -128,13 +132,17 @@ actor TransferState {
     /// Images for which not all has come, though nothing was said to be wrong.
     var unfinished: [Int] { reports.indices.filter { !finished[$0] && reports[$0].error == nil } }
 
-    func done(_ item: Int, moved: Int64) -> ImageReport {
+    /// - Parameter takesAsIs: whether an image of which nothing was moved was there already.
+    func done(_ item: Int, moved: Int64, takesAsIs: Bool = false) -> ImageReport {
         finished[item] = true
         bytesMoved += moved
         reports[item].bytesMoved += moved
         stopClock(item)
         // Its target may have ended meanwhile.
-        if reports[item].error == nil { reports[item].outcome = .done }
+        if reports[item].error == nil {
+            let isThere = takesAsIs && reports[item].bytesMoved == 0 && reports[item].bytesShared == 0
+            reports[item].outcome = isThere ? .alreadyThere : .done
+        }
         return reports[item]
     }
 

@@ -96,6 +96,13 @@ actor OpenStores {
         return opened
     }
 
+    /// A set that is only looked at, as what a step would write to.
+    func backups(_ path: String, for step: CopyStep) async throws -> BackupTarget {
+        BackupTarget(
+            try await BackupSet.open(path, surroundings: environment.surroundings, files: environment.fileSystem),
+            step.purpose(pipeline: "", now: environment.surroundings.now()))
+    }
+
     func exists(_ path: String) async throws -> Bool {
         try await environment.fileSystem.status(path, followLinks: true) != nil
     }

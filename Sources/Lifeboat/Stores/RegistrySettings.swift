@@ -50,6 +50,8 @@ public struct RegistrySettings: Sendable, Hashable {
     public var idleTimeout: Duration?
     /// Tries in all of what fails for the moment.
     public var attempts: Int?
+    /// The program that makes a repository which is not there, with its arguments; nil where none is needed.
+    public var createRepositories: [String]?
 
     public init() {}
 }

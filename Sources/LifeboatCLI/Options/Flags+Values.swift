@@ -24,6 +24,17 @@ extension SelectionFlags {
             result += try await SourceDefinition.parse(
                 text, images: images, platforms: platforms, referrers: !noReferrers, in: environment.fileSystem)
         }
+        for number in result.indices { result[number].store = try moved(result[number].store) }
         return result
+    }
+
+    /// A backup set at the moment that was asked for.
+    func moved(_ store: StoreDefinition) throws -> StoreDefinition {
+        guard let at else { return store }
+        guard case .backups(let path, _) = store else {
+            throw LifeboatError(
+                .usage, "--at chooses a backup of a set, and \(shown(store.description, limit: 1000)) is none")
+        }
+        return .backups(path: path, at: at)
     }
 }

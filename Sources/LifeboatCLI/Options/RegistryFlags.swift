@@ -41,6 +41,15 @@ struct ReportFlags: ParsableArguments {
     var html: String?
 }
 
+/// Where the metrics of runs are kept.
+struct MetricsFlags: ParsableArguments {
+    @Option(
+        name: .customLong("metrics-file"),
+        help: ArgumentHelp(
+            "Write metrics to this file after each run, for node_exporter's textfile collector.", valueName: "file"))
+    var file: String?
+}
+
 /// Which images are meant, and how much of each.
 struct SelectionFlags: ParsableArguments {
     @Option(
@@ -49,6 +58,12 @@ struct SelectionFlags: ParsableArguments {
             "Take from an archive or layout only what matches, such as 'team/**' or 'apps/*:1.*'. May be repeated.",
             valueName: "pattern"))
     var images: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Of a backup set: latest, the beginning of a backup's id, or a time (RFC 3339), which means the newest backup not after it.",
+            valueName: "backup"))
+    var at: String?
 
     @Option(
         name: .customLong("platform"),

@@ -3,15 +3,18 @@ import Lifeboat
 import OCI
 
 /// Runs steps, says what happens, prints the answer, and throws the exit code.
+///
+/// - Parameter around: does the work that it is given, and whatever belongs before and after it.
 func run(
     _ steps: [Step], name: String, in environment: RunEnvironment, output: OutputFlags,
-    files: ReportFlags? = nil, answersOnStandardOutput: Bool = true
+    files: ReportFlags? = nil, answersOnStandardOutput: Bool = true,
+    around: (@escaping @Sendable () async -> Report) async throws -> Report = { await $0() }
 ) async throws {
     // Where a report cannot be written is known before the work, not after it.
     let json = try await prepare(files?.report, in: environment)
     let html = try await prepare(files?.html, in: environment)
     let progress = Progress(isQuiet: output.quiet)
-    let report = await Runner(environment, observe: progress.handle).run(steps, name: name)
+    let report = try await around { await Runner(environment, observe: progress.handle).run(steps, name: name) }
     progress.end()
     try await json?.write(report.json.indented + "\n")
     try await html?.write(report.html)

@@ -26,6 +26,13 @@ enum Terminal {
         return Int(size.ws_col)
     }
 
+    /// Columns of the terminal that the answer goes to; many where it goes to a file.
+    static var answerWidth: Int {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 120 }
+        return Int(size.ws_col)
+    }
+
     private static func write(_ text: String, to descriptor: Int32) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {

@@ -4,5 +4,7 @@ import ArgumentParser
 struct BackupsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backups", abstract: "Look after backup sets.",
-        subcommands: [BackupsInitCommand.self])
+        subcommands: [
+            BackupsInitCommand.self, BackupsAddCommand.self, BackupsCopyCommand.self, BackupsAcceptCommand.self,
+        ])
 }

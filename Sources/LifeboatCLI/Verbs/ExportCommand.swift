@@ -4,10 +4,12 @@ import OCI
 
 struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "export", abstract: "Export images to an OCI tar archive or an OCI layout folder.",
+        commandName: "export", abstract: "Export images to an OCI tar archive, an OCI layout folder or a backup set.",
         discussion: """
             lifeboat export registry.example.com/team/app:1.4 --to app.tar
             lifeboat export 'registry.example.com/team/**' debian:12 --to backup.tar.zst
+            lifeboat export 'registry.example.com/**' --to /srv/nightly/    # made by lifeboat backups init
+            lifeboat export /srv/nightly/ --at 2026-11-20T08:00:00Z --to full.tar
             """)
 
     @Argument(
@@ -18,7 +20,7 @@ struct ExportCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "x.tar, x.tar.zst, x.tar.xz, x.tar.gz, - for stdout, or DIR/ for an OCI layout. May be repeated: everything is read once.",
+            "x.tar, x.tar.zst, x.tar.xz, x.tar.gz, - for stdout, DIR/ for an OCI layout, or the folder of a backup set. May be repeated: everything is read once.",
             valueName: "path"))
     var to: [String]
 

@@ -19,6 +19,7 @@ struct RunCommand: AsyncParsableCommand {
     var onlyFailed: String?
 
     @OptionGroup var files: ReportFlags
+    @OptionGroup var metrics: MetricsFlags
     @OptionGroup var state: StateFlags
     @OptionGroup var pipeline: PipelineFlags
     @OptionGroup var registries: RegistryFlags
@@ -29,15 +30,20 @@ struct RunCommand: AsyncParsableCommand {
         if let plan = try await PipelinePlan.read(file, from: environment.fileSystem) {
             return try await run(plan, in: environment)
         }
-        let definition = try await Pipeline.command(file, pipeline, in: environment)
+        let definition: Pipeline
+        do {
+            definition = try await Pipeline.command(file, pipeline, in: environment)
+        } catch let error as DefinitionError {
+            try await tell(of: error, in: environment)
+            throw error
+        }
         try environment.plugInCatalog(state, definition: definition.state)
         var steps = definition.steps
         if let onlyFailed {
             steps = try await FailedImages.read(onlyFailed, from: environment.fileSystem).steps(of: definition)
             if steps.isEmpty, !output.quiet { Terminal.story("nothing failed in that run: there is nothing to repeat") }
         }
-        try await LifeboatCLI.run(
-            steps, name: definition.name, in: environment.with(definition.settings), output: output, files: files)
+        try await perform(steps, of: definition, file, in: environment.with(definition.settings))
     }
 
     /// Runs exactly what a plan says: first all of it is held against the world as it is.
@@ -63,6 +69,43 @@ struct RunCommand: AsyncParsableCommand {
             }
             throw LifeboatError(error.kind, error.message, advice: error.advice)
         }
-        try await LifeboatCLI.run(definition.steps, name: definition.name, in: following, output: output, files: files)
+        try await perform(definition.steps, of: definition, planned.file, in: following)
+    }
+
+    /// A definition that is wrong is a failed run, for those that it still names.
+    private func tell(of error: DefinitionError, in environment: RunEnvironment) async throws {
+        let context = PipelineContext(
+            variables: processVariables(), inputs: pipeline.values, moment: environment.surroundings.now())
+        guard file != "-",
+            let known = await Pipeline.remains(of: file, from: environment.fileSystem, context: context)
+        else { return }
+        let watch = Watch.command(environment, folder: state.folder ?? environment.workFolder)
+        do {
+            _ = try await watch.run(absolute(file)) { Watch.Work(failed: error, known: known) }
+        } catch let other as any Failure {
+            Terminal.story("note: nobody was told: \(other.description)")
+        }
+    }
+
+    /// Runs steps; where the definition asks for it, the run is remembered, and who is to be told is told.
+    private func perform(
+        _ steps: [Step], of definition: Pipeline, _ file: String, in environment: RunEnvironment
+    ) async throws {
+        let metricsFile = try await MetricsFile.prepare(metrics.file, in: environment)
+        let isWatched = file != "-" && (definition.isWatched || metricsFile != nil)
+        let watch = Watch.command(environment, folder: state.folder ?? environment.workFolder)
+        try await LifeboatCLI.run(
+            steps, name: definition.name, in: environment, output: output, files: files,
+            around: { work in
+                guard isWatched else { return await work() }
+                let (report, record) = try await watch.run(definition, in: absolute(file), work)
+                if let record, let metricsFile {
+                    let state = try await PipelineState.now(
+                        record, surroundings: environment.surroundings, files: environment.fileSystem,
+                        note: { Terminal.story("note: " + $0) })
+                    try await metricsFile.write([state])
+                }
+                return report
+            })
     }
 }

@@ -11,6 +11,8 @@ struct VerifyCommand: AsyncParsableCommand {
             lifeboat verify registry.example.com/team/app:1.4
             lifeboat verify backup.tar --against registry.example.com
             lifeboat verify new.example.com --against old.example.com --deep --html certificate.html
+            lifeboat verify /srv/nightly/
+            lifeboat verify registry.example.com --against /srv/nightly/ --at 2026-11-20T08:00:00Z
             """)
 
     @Argument(help: ArgumentHelp("Archives, layout folders, images or patterns.", valueName: "path|image"))
@@ -41,11 +43,17 @@ struct VerifyCommand: AsyncParsableCommand {
 
     func run() async throws {
         let environment = try RunEnvironment.command(registries, repository: selection.repository)
-        let definitions = try await selection.sources(sources, in: environment)
         guard let against else {
+            let definitions = try await selection.sources(sources, in: environment)
             return try await run([VerifyStep(sources: definitions, against: nil)], in: environment)
         }
-        let measure = try await StoreDefinition.path(against, in: environment.fileSystem) ?? .registry(parsing: against)
+        var measure = try await StoreDefinition.path(against, in: environment.fileSystem) ?? .registry(parsing: against)
+        var chosen = selection
+        if case .backups = measure {
+            measure = try selection.moved(measure)
+            chosen.at = nil
+        }
+        let definitions = try await chosen.sources(sources, in: environment)
         try await run(definitions.map { comparison(of: $0, with: measure) }, in: environment)
     }
 

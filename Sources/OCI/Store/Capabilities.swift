@@ -88,6 +88,8 @@ public protocol PlannedTarget: TargetStore {
 ///
 /// Reads are cheap and writes are not repeated: what it holds already it takes as it is.
 public protocol PartialTarget: PlannedTarget {
+    /// Whether it has a blob or manifest already, as far as a look tells; asked before it is begun.
+    func holds(_ blob: Descriptor) async throws -> Bool
     /// Completes the store with some of the images that it was begun with.
     ///
     /// - Parameters:
@@ -114,9 +116,23 @@ public struct MissingImage: Sendable, Hashable {
 public protocol RememberingTarget: TargetStore {
     /// The exact bytes of a manifest; nil where they are not known, or damaged.
     func remembered(_ manifest: Descriptor) async throws -> Manifest?
-    /// What referred to the manifests of an image when it was given before, by the manifest; nil where that is not
-    /// known of this image.
-    func rememberedReferrers(of image: NamedImage) async throws -> [Digest: [Descriptor]]?
+    /// Whether it was given something under this name when it was last given anything.
+    func remembers(_ reference: TagOrDigest, in repository: RepositoryName) async throws -> Bool
+    /// What referred to the manifests of an image when it was given before; nil where that is not known of this image.
+    func rememberedReferrers(of image: NamedImage) async throws -> RememberedReferrers?
+}
+
+/// What referred to manifests at a time.
+public struct RememberedReferrers: Sendable {
+    /// Milliseconds since 1970.
+    public var time: Int64
+    /// By the manifest that they refer to; one without referrers is not in it.
+    public var referrers: [Digest: [Descriptor]]
+
+    public init(time: Int64, referrers: [Digest: [Descriptor]] = [:]) {
+        self.time = time
+        self.referrers = referrers
+    }
 }
 
 /// An image that will be written, with all that belongs to it.

@@ -83,6 +83,11 @@ extension BackupSet {
         try await files.syncFolder(evidencePath)
     }
 
+    /// The ids of suspect backups that somebody has looked at and believes.
+    public func accepted() async throws -> Set<Digest> {
+        try Set(await evidence("accepted").evidence.compactMap { try $0.backup })
+    }
+
     /// The ids of the backups that have been forgotten, as far as the set still says so.
     public func forgotten() async throws -> Set<Digest> {
         try Set(await evidence("forgotten").evidence.compactMap { try $0.backup })

@@ -5,15 +5,22 @@ import OCI
 actor BackupMemory {
     private let set: BackupSet
     private let scope: String
-    private var loading: Task<Known?, any Error>?
+    private var loading: Task<Known, any Error>?
+    private var damage: [Digest: Set<Int64>]?
 
-    /// The newest backup of the same scope.
-    private struct Known: Sendable {
-        let source: BackupSource
-        let images: Set<ImageKey>
+    /// The backups of the same scope that matter.
+    struct Known: Sendable {
+        /// The newest that is complete and believed.
+        var baseline: BackupSource?
+        /// The images of the newest, whatever became of it.
+        var images: Set<ImageKey> = []
+        /// What they are called.
+        var names: [RepositoryName: Set<TagOrDigest>] = [:]
+        /// What refers to their manifests.
+        var referrers = RememberedReferrers(time: 0)
     }
 
-    private struct ImageKey: Hashable {
+    struct ImageKey: Hashable, Sendable {
         let registry: String?
         let repository: RepositoryName
         let digest: Digest
@@ -38,37 +45,66 @@ actor BackupMemory {
         return try await self.set.folder.readableManifest(descriptor)
     }
 
-    func referrers(of image: NamedImage) async throws -> [Digest: [Descriptor]]? {
-        guard let known = try await known(), known.images.contains(ImageKey(image)) else { return nil }
-        var found: [Digest: [Descriptor]] = [:]
-        for (subject, digests) in known.source.referrers {
-            for digest in digests {
-                guard let blob = known.source.blobs[digest], let manifest = try await manifest(blob.descriptor) else {
-                    // Its bytes are gone here: ask again what there is.
-                    return nil
-                }
-                found[subject, default: []].append(manifest.asReferrer)
-            }
-        }
-        return found
+    /// Whether a file of the right size is there that nobody has found damaged.
+    func holds(_ blob: Descriptor) async throws -> Bool {
+        let known: [Digest: Set<Int64>]
+        if let damage { known = damage } else { known = try await self.set.knownDamage() }
+        damage = known
+        guard let status = try await self.set.status(of: blob.digest), status.size == blob.size else { return false }
+        return known[blob.digest]?.contains(status.modified) != true
     }
 
-    private func known() async throws -> Known? {
-        let task = loading ?? Task { [set, scope] in try await BackupMemory.load(set, scope: scope) }
+    func referrers(of image: NamedImage) async throws -> RememberedReferrers? {
+        let known = try await known()
+        return known.images.contains(ImageKey(image)) ? known.referrers : nil
+    }
+
+    func remembers(_ reference: TagOrDigest, in repository: RepositoryName) async throws -> Bool {
+        try await known().names[repository]?.contains(reference) == true
+    }
+
+    func known() async throws -> Known {
+        let task = loading ?? Task { try await self.load() }
         loading = task
         return try await task.value
     }
 
-    private static func load(_ set: BackupSet, scope: String) async throws -> Known? {
-        guard !scope.isEmpty else { return nil }
-        for backup in try await set.backups().reversed() where backup.header.scope == scope {
+    private func load() async throws -> Known {
+        guard !scope.isEmpty else { return Known() }
+        let backups = try await self.set.backups().filter { $0.header.scope == scope }
+        let accepted = try await self.set.accepted()
+        var known = Known()
+        var newest: BackupSource?
+        for backup in backups.reversed() {
+            let isBaseline =
+                backup.header.state == .complete && (backup.header.suspect == nil || accepted.contains(backup.id))
+            guard newest == nil || isBaseline else { continue }
             do {
-                let source = try await set.source(of: backup)
-                return Known(source: source, images: Set(source.named.map(ImageKey.init)))
+                let source = try await self.set.source(of: backup)
+                newest = newest ?? source
+                guard isBaseline else { continue }
+                known.baseline = source
+                break
             } catch let error as any Failure where error.kind == .damaged || error.kind == .notFound {
                 continue
             }
         }
-        return nil
+        guard let newest else { return known }
+        known.referrers.time = newest.backup.header.ended * 1000
+        for image in newest.named {
+            let reference: TagOrDigest = image.tag.map { .tag($0) } ?? .digest(image.descriptor.digest)
+            known.names[image.repository, default: []].insert(reference)
+        }
+        for (subject, digests) in newest.referrers {
+            for digest in digests {
+                guard let blob = newest.blobs[digest], let manifest = try await manifest(blob.descriptor) else {
+                    // Its bytes are gone here: ask again what there is.
+                    return known
+                }
+                known.referrers.referrers[subject, default: []].append(manifest.asReferrer)
+            }
+        }
+        known.images = Set(newest.named.map(ImageKey.init))
+        return known
     }
 }

@@ -33,6 +33,12 @@ extension BackupSet {
             }
             return backup
         }
+        let accepted = try await accepted()
+        func newest(of backups: [Backup]) -> Backup? {
+            backups.last {
+                $0.header.state == .complete && ($0.header.suspect == nil || accepted.contains($0.id))
+            }
+        }
         if word == "latest" { return newest(of: backups) ?? backups[backups.count - 1] }
         let moment: Moment
         do {
@@ -49,9 +55,5 @@ extension BackupSet {
                 advice: "the oldest is of \(backups[0].moment)")
         }
         return backup
-    }
-
-    private func newest(of backups: [Backup]) -> Backup? {
-        backups.last { $0.header.state == .complete && $0.header.suspect == nil }
     }
 }

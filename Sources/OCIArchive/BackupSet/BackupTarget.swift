@@ -59,6 +59,9 @@ public final class BackupTarget: Sendable {
         doubt.withLock { $0 = reason }
     }
 
+    /// The newest backup of the same scope that is complete and believed.
+    public func baseline() async throws -> BackupSource? { try await memory.known().baseline }
+
     func session() throws -> Session {
         try phase.withLock { phase throws(ArchiveError) in
             guard case .writing(let session) = phase else {
@@ -80,6 +83,8 @@ public final class BackupTarget: Sendable {
 extension BackupTarget: PartialTarget {
     public var name: String { self.set.name }
     public var isSequential: Bool { false }
+
+    public func holds(_ blob: Descriptor) async throws -> Bool { try await memory.holds(blob) }
 
     public func target(_ repository: RepositoryName) throws -> any ImageTarget {
         BackupTargetRepository(backup: self, repository: repository)
@@ -145,7 +150,11 @@ extension BackupTarget: RememberingTarget {
         try await memory.manifest(manifest)
     }
 
-    public func rememberedReferrers(of image: NamedImage) async throws -> [Digest: [Descriptor]]? {
+    public func remembers(_ reference: TagOrDigest, in repository: RepositoryName) async throws -> Bool {
+        try await memory.remembers(reference, in: repository)
+    }
+
+    public func rememberedReferrers(of image: NamedImage) async throws -> RememberedReferrers? {
         try await memory.referrers(of: image)
     }
 }
