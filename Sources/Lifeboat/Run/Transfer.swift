@@ -208,7 +208,7 @@ struct Transfer: Sendable {
             for report in await state.failed(await state.unfinished, missing) { observe(.imageEnded(report)) }
             return
         }
-        func isPlanned(_ job: BlobJobs.Job) -> Bool { lacking?.contains(job.blob.digest) ?? true }
+        @Sendable func isPlanned(_ job: BlobJobs.Job) -> Bool { lacking?.contains(job.blob.digest) ?? true }
         if targets.contains(where: { ($0 as? any PlannedTarget)?.isSequential == true }) {
             for job in jobs.jobs {
                 try await run(job, items, state, isPlanned: isPlanned(job), first: nil, observe)
