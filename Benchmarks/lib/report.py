@@ -5,6 +5,8 @@ from xml.sax.saxutils import escape
 
 COLOURS = {"lifeboat": "#d9480f"}
 OTHER = "#8899a6"
+# MiB.
+MOST_MEMORY = 64
 
 
 def load():
@@ -33,8 +35,8 @@ def write(folder, facts, results):
 
 
 def table(facts, results):
-    lines = ["# Results", "", "Written by `make bench`. Medians; CPU is user and system time; peak is resident memory; requests are",
-             "those that Lifeboat reports.", ""]
+    lines = ["# Results", "", "Written by `make bench`. Medians; seconds in brackets are those of the fastest run. CPU is user and system",
+             "time; peak is resident memory, at most 64 for Lifeboat; requests are those that the registries have counted.", ""]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
     lines += ["", "| row | tool | seconds | ratio | bar | CPU s | peak MiB | requests |",
               "|---|---|---:|---:|---|---:|---:|---:|"]
@@ -46,9 +48,9 @@ def table(facts, results):
             if tool == "lifeboat" and row.limit:
                 bar = f"{row.bar} {'✓' if ratio <= row.limit else '✗'}"
             what = f"**{row.name}**: {row.what}" if number == 0 else ""
-            sent = "" if figure["requests"] is None else figure["requests"]
-            lines.append(f"| {what} | {tool} | {figure['seconds']:.3f} | {ratio:.2f} | {bar} | {figure['cpu']:.2f} "
-                         f"| {figure['peak']:.0f} | {sent} |")
+            high = " ✗" if tool == "lifeboat" and figure["peak"] > MOST_MEMORY else ""
+            lines.append(f"| {what} | {tool} | {figure['seconds']:.3f} ({min(figure['all']):.3f}) | {ratio:.2f} | {bar} "
+                         f"| {figure['cpu']:.2f} | {figure['peak']:.0f}{high} | {figure['requests']} |")
     return "\n".join(lines) + "\n"
 
 

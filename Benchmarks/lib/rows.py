@@ -1,11 +1,13 @@
 """What is measured: each row is one piece of work, done by several tools in turn."""
-import shlex, shutil, subprocess, time
+import os, shlex, shutil, subprocess, time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
+from synthetic import Storage
+
 NAMES = ["export-all", "export-one", "export-one-slow", "export-one-far", "import-all", "registry-to-registry",
-         "nothing-to-do", "three-changed", "verify", "serve"]
+         "nothing-to-do", "three-changed", "verify", "serve", "plan", "scale-1", "scale-4", "scale-16"]
 
 
 def nothing():
@@ -240,7 +242,7 @@ class Field:
                                    check=True)
                     seconds = time.monotonic() - begin
                     after, peak = server.figures()
-                    return {"seconds": seconds, "cpu": after - before, "peak": peak}, ""
+                    return {"seconds": seconds, "cpu": after - before, "peak": peak}
                 finally:
                     if server is not self.first:
                         server.stop()
@@ -250,6 +252,34 @@ class Field:
                    "", None, "docker-registry", [
                        Tool("lifeboat", measure=pull(lambda: self.servers.lifeboat(self.lifeboat, archive))),
                        Tool("docker-registry", measure=pull(lambda: self.first))])
+
+    def plan(self):
+        """Tags of images that differ, a hundred in each repository. Nothing but manifests is read."""
+        tags = int(os.environ.get("BENCH_TAGS", 10_000))
+        Storage(self.work / "tags").fill(max(1, tags // 100), tags=min(tags, 100), has_blobs=False)
+        host = self.servers.registry("tags").host
+        definition = self.work / "plan.yaml"
+        definition.write_text(
+            f"version: 1\nstores: {{many: {{registry: '{host}'}}, out: {{archive: {self.work / 'never.tar'}}}}}\n"
+            "images: [{repositories: ['**']}]\nsteps: [{name: all, export: {from: many, to: out}}]\n")
+        return Row("plan", f"what an export of {tags:,} tags would move", "", None, "lifeboat",
+                   [Tool("lifeboat", [self.lifeboat, "plan", definition, "--json"])])
+
+    def scaled(self, factor):
+        count, name = len(self.names) * factor, f"scale-{factor}"
+        Storage(self.work / name).fill(count)
+        registry = self.servers.registry(name)
+        return Row(name, f"export of {count} images of 1 MiB and one that they share", "", None, "lifeboat", [
+            Tool("lifeboat", self.ours("export", f"{registry.host}/**", "--to", self.out() / "all.tar"), self.clear, self.clear)])
+
+    def scale_1(self):
+        return self.scaled(1)
+
+    def scale_4(self):
+        return self.scaled(4)
+
+    def scale_16(self):
+        return self.scaled(16)
 
     def blobs(self):
         import json

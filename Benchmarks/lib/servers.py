@@ -48,6 +48,17 @@ class Server:
         self.process.terminate()
         self.process.wait()
 
+    # Where it counts its requests, if it does.
+    metrics = None
+
+    def requests(self):
+        """How many requests it has been sent so far."""
+        if not self.metrics or self.process.poll() is not None:
+            return 0
+        with urllib.request.urlopen(self.metrics, timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("registry_http_requests_total")))
+
     def figures(self):
         """CPU seconds so far and peak MiB."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -60,20 +71,29 @@ class Servers(contextlib.ExitStack):
     def __init__(self, work):
         super().__init__()
         self.work = work
+        self.all = []
 
     def start(self, name, command, port):
         server = Server(command, port, self.work / f"{name}.log")
         self.callback(server.stop)
+        self.all.append(server)
         return server
+
+    def requests(self):
+        """How many requests all registries together have been sent so far."""
+        return sum(server.requests() for server in self.all)
 
     def registry(self, name):
         """docker-registry over the folder of its name, which is kept between two of them."""
-        port = free_port()
+        port, debug = free_port(), free_port()
         configuration = self.work / f"{name}.yml"
         configuration.write_text(
             "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"
-            f"storage: {{filesystem: {{rootdirectory: {self.work / name}}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n")
-        return self.start(name, ["docker-registry", "serve", configuration], port)
+            f"storage: {{filesystem: {{rootdirectory: {self.work / name}}}}}\nhttp: {{addr: '127.0.0.1:{port}', "
+            f"debug: {{addr: '127.0.0.1:{debug}', prometheus: {{enabled: true, path: /metrics}}}}}}\n")
+        server = self.start(name, ["docker-registry", "serve", configuration], port)
+        server.metrics = f"http://127.0.0.1:{debug}/metrics"
+        return server
 
     def slow(self, behind, rate):
         """nginx in front of a registry, which sends so many bytes a second on each connection."""

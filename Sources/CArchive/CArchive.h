@@ -1,4 +1,5 @@
 // libarchive for the gzip and zstd filters, liblzma for xz with a memory limit, zlib to read gzip with its checksums.
+// And one call of the C library that Swift does not see.
 #include <archive.h>
 #include <archive_entry.h>
 #include <lzma.h>
@@ -11,3 +12,6 @@ static const unsigned int CArchiveXZTellUnsupportedCheck = LZMA_TELL_UNSUPPORTED
 
 // inflateInit2 is a macro too. 16 asks for gzip's own header and trailer, 15 for the largest window.
 static inline int CArchiveGzipStart(z_stream *stream) { return inflateInit2(stream, 16 + 15); }
+
+// Linux only, and hidden by fcntl.h where _GNU_SOURCE is not defined (fallocate(2)).
+extern int fallocate(int descriptor, int mode, long offset, long length);

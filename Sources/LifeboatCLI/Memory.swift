@@ -5,9 +5,10 @@ import Glibc
 enum Memory {
     private typealias Option = @convention(c) (_ parameter: CInt, _ value: CInt) -> CInt
 
-    /// `M_ARENA_MAX` and `M_MMAP_THRESHOLD` of malloc.h, which Swift's Glibc does not show (mallopt(3)).
+    /// `M_ARENA_MAX`, `M_MMAP_THRESHOLD` and `M_TRIM_THRESHOLD` of malloc.h, which Swift's Glibc does not show (mallopt(3)).
     private static let arenas: CInt = -8
     private static let largeBlock: CInt = -3
+    private static let trim: CInt = -1
 
     /// Without effect where the C library has no such options.
     static func keepSmall() {
@@ -15,6 +16,8 @@ enum Memory {
         let option = unsafeBitCast(symbol, to: Option.self)
         _ = option(arenas, 2)
         _ = option(largeBlock, 1 << 20)
+        // What is freed at the end of the heap is needed again at once: buffers of half a megabyte.
+        _ = option(trim, 8 << 20)
     }
 
     /// Lets the process open as many files as the system grants it: an archive in volumes has all of them open.

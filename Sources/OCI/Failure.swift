@@ -31,6 +31,12 @@ public protocol Failure: Error, Sendable, CustomStringConvertible {
     var kind: FailureKind { get }
     /// What the reader can do about it, if anything.
     var advice: String? { get }
+    /// Whether it is known that trying again soon is no use, though the fault may pass.
+    var isLasting: Bool { get }
+}
+
+extension Failure {
+    public var isLasting: Bool { false }
 }
 
 /// An error of the image model: a value that does not parse, content that is not what its descriptor says.

@@ -9,7 +9,9 @@ extension Registry {
     /// The most different warnings of a registry that are passed on.
     private static let warningLimit = 20
 
-    var loop: RequestLoop { RequestLoop(name: name, options: options, surroundings: surroundings) }
+    var loop: RequestLoop {
+        RequestLoop(name: name, options: options, surroundings: surroundings, breaker: transport.breaker)
+    }
 
     /// Sends a request, with credentials where they are asked for, as often as it takes.
     ///

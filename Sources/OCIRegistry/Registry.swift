@@ -34,6 +34,7 @@ public final class Registry: Sendable {
         var statedSizes: Set<Digest> = []
         /// Uploads that a refused mount has begun (R30).
         var begun: [BlobPlace: WebAddress] = [:]
+        var hasRefusedMount = false
         /// Bytes that are sent in one request, once a registry has refused more.
         var largestUpload: Int?
         /// What tags point to, of repositories whose listing says so.
@@ -72,7 +73,7 @@ public final class Registry: Sendable {
         self.surroundings = surroundings
         self.logger = logger
         uptime = Registry.stopwatch(surroundings.clock)
-        let transport = try Transport(root, options: options, surroundings: surroundings)
+        let transport = try Transport(root, options: options, surroundings: surroundings, uptime: uptime)
         self.transport = transport
         let send: @Sendable (Request) async throws -> Answer = { [name] request in
             try await RequestLoop(name: name, options: options, surroundings: surroundings).run(request) {

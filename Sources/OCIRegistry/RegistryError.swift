@@ -15,10 +15,11 @@ public struct RegistryError: Failure {
     let retryAfter: Duration?
     /// Whether a whole wait for an answer has passed without one, so that more tries take long.
     let isSilence: Bool
+    public let isLasting: Bool
 
     init(
         _ kind: FailureKind, _ description: String, advice: String? = nil, status: Int? = nil,
-        isTransient: Bool = false, retryAfter: Duration? = nil, isSilence: Bool = false
+        isTransient: Bool = false, retryAfter: Duration? = nil, isSilence: Bool = false, isLasting: Bool = false
     ) {
         self.kind = kind
         self.description = description
@@ -27,6 +28,7 @@ public struct RegistryError: Failure {
         self.isTransient = isTransient
         self.retryAfter = retryAfter
         self.isSilence = isSilence
+        self.isLasting = isLasting
     }
 
     static func transient(_ description: String, advice: String? = nil, status: Int? = nil, retryAfter: Duration? = nil)
@@ -52,6 +54,13 @@ public struct RegistryError: Failure {
         RegistryError(
             kind, attempts > 1 ? "\(description), after \(attempts) attempts" : description, advice: advice,
             status: status)
+    }
+
+    /// The same error for a request that is not even sent, since others have failed like this.
+    func lasting(of name: String) -> RegistryError {
+        RegistryError(
+            kind, "\(name) is down, and is not asked each time: \(description)", advice: advice, status: status,
+            isLasting: true)
     }
 
     /// The same error for an endless pause.

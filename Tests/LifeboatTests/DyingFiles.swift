@@ -117,9 +117,9 @@ final class DyingFiles: FileSystem {
 
         func writeNext(_ bytes: ByteBuffer) async throws { try await file.writeNext(bytes) }
 
-        func reserve(_ size: Int64) async throws {
+        func reserve(_ range: Range<Int64>) async throws {
             try files.step("reserve", path)
-            try await file.reserve(size)
+            try await file.reserve(range)
         }
 
         func truncate(_ size: Int64) async throws {

@@ -80,6 +80,21 @@ import Testing
         #expect(try await new.source(RepositoryName("team/app")).referrers(of: image.digest).count == 1)
     }
 
+    @Test func `a tag that moves at the source meanwhile is noted, and what was pinned arrives`() async throws {
+        let old = try await SmallWorld.store()
+        let spool = spool()
+        let new = MemoryStore(name: "new")
+        let plan = try await Planner(target: new, naming: Naming(), overwrite: .never, spool: spool)
+            .plan([Planner.Source(store: Uncatalogued(store: old), selection: .all)])
+        let moved = try await SeededImages.push(
+            to: try await old.target(RepositoryName("team/app")), seed: 30, tags: [Tag("2")])
+        let outcome = try await Transfer(targets: [new], spool: spool, surroundings: surroundings).run(plan)
+        let noted = outcome.reports.filter { !$0.notes.isEmpty }
+        #expect(noted.map(\.source) == ["old/team/app:2"])
+        #expect(noted[0].notes == ["the source tag moved to \(moved.descriptor.digest) during the run"])
+        #expect(outcome.reports.allSatisfy { $0.outcome == .done })
+    }
+
     @Test func `a missing image is named, and the others arrive`() async throws {
         let old = try await SmallWorld.store()
         let selection = Selection(rules: [
@@ -190,4 +205,12 @@ struct FlippingStore: SourceStore {
             return try await body(Content(flipped, as: blob, from: name))
         }
     }
+}
+
+/// A store that does not say by itself what it holds, as a registry.
+private struct Uncatalogued: SourceStore {
+    let store: MemoryStore
+    var name: String { store.name }
+    func repositories() async throws -> [RepositoryName] { await store.repositories() }
+    func source(_ repository: RepositoryName) async throws -> any ImageSource { await store.source(repository) }
 }

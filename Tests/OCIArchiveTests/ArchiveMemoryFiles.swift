@@ -131,7 +131,7 @@ final class MemoryPipe: File {
     func writeNext(_ bytes: ByteBuffer) async throws { try await file.writeNext(bytes) }
     func read(at offset: Int64, count: Int) async throws -> ByteBuffer { throw FileError("read", path, code: ESPIPE) }
     func write(_ bytes: ByteBuffer, at offset: Int64) async throws { throw FileError("write", path, code: ESPIPE) }
-    func reserve(_ size: Int64) async throws { throw FileError("reserve", path, code: ESPIPE) }
+    func reserve(_ range: Range<Int64>) async throws { throw FileError("reserve", path, code: ESPIPE) }
     func truncate(_ size: Int64) async throws { throw FileError("truncate", path, code: ESPIPE) }
     func sync() async throws { throw FileError("sync", path, code: EINVAL) }
     func lock(shared: Bool) async throws -> Bool { true }
@@ -171,9 +171,10 @@ struct MemoryFile: File {
         try await write(bytes, at: Int64(end))
     }
 
-    func reserve(_ size: Int64) async throws {
+    func reserve(_ range: Range<Int64>) async throws {
         try files.note("reserve", path)
-        try await truncate(size)
+        let size = node.bytes.withLock { Int64($0.count) }
+        if size < range.upperBound { try await truncate(range.upperBound) }
     }
 
     func truncate(_ size: Int64) async throws {

@@ -127,16 +127,17 @@ private struct Tally {
             guard placed.insert(Place(target: target, repository: repository, digest: digest)).inserted else {
                 continue
             }
-            count(.head, at: targetHost)
             if arrived.insert(Place(target: target, repository: 0, digest: digest)).inserted {
-                // Begun by a POST, which has no body, and sent by a PUT.
+                // Asked for, begun by a POST, which has no body, and sent by a PUT.
+                count(.head, at: targetHost)
                 count(.write, at: targetHost)
                 count(.write, at: targetHost, blob.size)
             } else {
+                // Unasked, as long as the registry mounts what it is asked to.
                 count(.mount, at: targetHost)
             }
         }
-        // At the end the source's tag is read again, to note that it has moved.
+        // When the image has arrived, the source's tag is read again, to note that it has moved.
         if item.source.tag != nil, lacking == nil || new > 0 { count(.head, at: sourceHost) }
         bytes += new
         return new

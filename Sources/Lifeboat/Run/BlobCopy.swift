@@ -186,7 +186,7 @@ struct BlobCopy: Sendable {
     private func isWorthAnotherTry(_ error: any Failure, _ attempt: Int) -> Bool {
         switch error.kind {
         case .damaged: attempt < 2
-        case .unavailable: attempt < retry.attempts
+        case .unavailable: attempt < retry.attempts && !error.isLasting
         default: false
         }
     }

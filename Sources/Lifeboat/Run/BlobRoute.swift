@@ -33,12 +33,14 @@ struct BlobRoute: Sendable {
         do {
             while let item = rest.first {
                 let repository = try await target.target(item.targetRepository)
-                if isTrusted, try await repository.contains(blob) {
+                let mounting = repository as? any BlobMounting
+                let isUnasked = holder != nil && mounting?.mountsUnasked ?? false
+                if isUnasked, let holder, let mounting, try await mounting.mount(blob, from: holder) {
+                    result.isTrusted = !isSent
+                } else if isTrusted, try await repository.contains(blob) {
                     // An archive says so only of what it has hashed itself; a set looks at the size alone.
                     result.isTrusted = (!(target is any PlannedTarget) || target is any PartialTarget) && !isSent
-                } else if let holder, let mounting = repository as? any BlobMounting,
-                    try await mounting.mount(blob, from: holder)
-                {
+                } else if !isUnasked, let holder, let mounting, try await mounting.mount(blob, from: holder) {
                     result.isTrusted = !isSent
                 } else {
                     self.repository = repository

@@ -65,6 +65,7 @@ extension Runner {
         let transfer = Transfer(
             targets: targets.map(\.store), spool: spool, surroundings: environment.surroundings,
             retry: environment.retry, concurrency: environment.concurrency,
+            mostConcurrency: environment.mostConcurrency,
             written: step.kind == .export ? nil : environment.writtenTags, runID: runID, observe: observe,
             permit: { try permit() })
         let outcome = try await transfer.run(plan)

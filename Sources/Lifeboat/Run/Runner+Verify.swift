@@ -79,7 +79,8 @@ extension Runner {
             observe(.planned(images: plan.items.count, alreadyThere: 0, bytes: plan.bytes))
             let outcome = try await Transfer(
                 targets: [Nowhere()], spool: spool, surroundings: environment.surroundings, retry: environment.retry,
-                concurrency: environment.concurrency, observe: observe
+                concurrency: environment.concurrency,
+                mostConcurrency: environment.mostConcurrency, observe: observe
             ).run(plan)
             report.bytesMoved += outcome.bytesMoved
             images = failed + outcome.reports
@@ -113,7 +114,8 @@ extension Runner {
         for failure in plan.failures { add(failure, to: &report, among: step.sources.map(\.store.description)) }
         let outcome = try await Transfer(
             targets: [Nowhere()], spool: spool, surroundings: environment.surroundings, retry: environment.retry,
-            concurrency: environment.concurrency, observe: observe
+            concurrency: environment.concurrency,
+            mostConcurrency: environment.mostConcurrency, observe: observe
         ).run(plan)
         report.images += try await nameParts(of: outcome.reports, in: plan.items)
         report.bytesMoved += outcome.bytesMoved

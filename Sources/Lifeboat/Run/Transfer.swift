@@ -10,8 +10,10 @@ struct Transfer: Sendable {
     let spool: ManifestSpool
     let surroundings: Surroundings
     var retry = RetryPolicy()
-    /// Blobs under way at once.
+    /// Blobs under way at once, at first.
     var concurrency = 6
+    /// The same as long as more bring more; nil for never more than at first.
+    var mostConcurrency: Int?
     /// Is told of every tag that was written; nil where nobody needs to know.
     var written: (any WrittenTags)?
     var runID = ""
@@ -59,7 +61,6 @@ struct Transfer: Sendable {
             for number in targets.indices where await !state.isComplete(number) { await abort(number) }
             throw error
         }
-        try await noteMovedTags(items, state)
         return await state.outcome
     }
 
@@ -193,7 +194,7 @@ struct Transfer: Sendable {
             do {
                 try await sequential.forEachBlob { content in
                     guard let job = jobs.job(for: content.descriptor.digest) else { return }
-                    try await run(job, items, state, first: content)
+                    try await run(job, items, state, first: content, observe)
                 }
             } catch let error as any Failure where error.kind == .damaged {
                 // What came before the damage has arrived; the report says both.
@@ -213,10 +214,16 @@ struct Transfer: Sendable {
             for report in await state.failed(await state.unfinished, missing) { observe(.imageEnded(report)) }
             return
         }
-        let isSequential = targets.contains { ($0 as? any PlannedTarget)?.isSequential == true }
-        try await forEach(jobs.jobs, limit: isSequential ? 1 : concurrency) { job in
-            try await run(
-                job, items, state, isPlanned: lacking?.contains(job.blob.digest) ?? true, first: nil)
+        @Sendable func isPlanned(_ job: BlobJobs.Job) -> Bool { lacking?.contains(job.blob.digest) ?? true }
+        if targets.contains(where: { ($0 as? any PlannedTarget)?.isSequential == true }) {
+            for job in jobs.jobs {
+                try await run(job, items, state, isPlanned: isPlanned(job), first: nil, observe)
+            }
+            return
+        }
+        let order = balanced(jobs.jobs.map(\.blob.size), lanes: concurrency)
+        try await forEachJob(order.map { jobs.jobs[$0] }) { job, observe in
+            try await run(job, items, state, isPlanned: isPlanned(job), first: nil, observe)
         }
     }
 
@@ -226,7 +233,8 @@ struct Transfer: Sendable {
     ///   - first: the blob itself, where a source can give it only once.
     ///   - isPlanned: whether the plan counts its bytes.
     private func run(
-        _ job: BlobJobs.Job, _ items: [PlanItem], _ state: TransferState, isPlanned: Bool = true, first: Content?
+        _ job: BlobJobs.Job, _ items: [PlanItem], _ state: TransferState, isPlanned: Bool = true, first: Content?,
+        _ observe: @escaping RunObserver
     ) async throws {
         let wanted = await state.wanted(job)
         guard !wanted.isEmpty else { return }
@@ -287,8 +295,9 @@ struct Transfer: Sendable {
                     await state.done(number, moved: moved, takesAsIs: targets[item.target] is any PartialTarget)))
         } catch {
             await state.retried([number], times: below.value)
-            try await failed([number], at: item.target, error, state)
+            return try await failed([number], at: item.target, error, state)
         }
+        try await noteMovedTag(number, item, state)
     }
 
     /// A tag that is written but cannot be remembered is written all the same.
@@ -388,27 +397,6 @@ struct Transfer: Sendable {
             if let subject = try await spool.find(referrer.digest)?.subject { return subject.digest }
         }
         return nil
-    }
-
-    /// A tag that was moved at the source meanwhile: what was pinned is kept, and the report says so.
-    private func noteMovedTags(_ items: [PlanItem], _ state: TransferState) async throws {
-        // One request an image, whatever the number of targets.
-        let images = Dictionary(grouping: items.indices) { items[$0].sourceName }
-        try await forEach(images.values, limit: concurrency) { numbers in
-            let item = items[numbers[0]]
-            guard let tag = item.source.tag, !(item.store is any ImageCatalog) else { return }
-            // What was there as it was has not been read, so that nothing can have moved under the reading.
-            let arrived = await state.moved(among: numbers)
-            if arrived.isEmpty { return }
-            do {
-                let now = try await item.store.source(item.source.repository).resolve(.tag(tag))
-                if now.digest != item.source.descriptor.digest {
-                    await state.note(arrived, "the source tag moved to \(now.digest) during the run")
-                }
-            } catch let error as any Failure {
-                await state.note(arrived, "the source tag could not be read again: \(error.description)")
-            }
-        }
     }
 }
 

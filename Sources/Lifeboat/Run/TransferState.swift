@@ -9,12 +9,19 @@ actor TransferState {
     private var bytesMoved: Int64 = 0
     private var targets: [Target]
     private var notes: [String] = []
+    /// What has been found out about tags of the sources, where several targets ask for them.
+    private var tagNotes: [String: TagNote] = [:]
     private var sourceError: (any Error)?
     /// Whether what is written cannot be remembered.
     private(set) var isForgetful = false
     private var began: [ContinuousClock.Instant?]
     /// Names of the stores that each item moves between.
     private let stores: [[String]]
+
+    /// What a reader should know about a tag of a source; no text if it is where it was.
+    struct TagNote: Sendable {
+        var text: String?
+    }
 
     private struct Target {
         var outcome = Transfer.TargetOutcome()
@@ -141,6 +148,12 @@ actor TransferState {
 
     func note(_ items: [Int], _ text: String) {
         for item in items { reports[item].notes.append(text) }
+    }
+
+    func tagNote(of item: PlanItem) -> TagNote? { tagNotes[item.sourceName] }
+
+    func keep(_ note: TagNote, of item: PlanItem) {
+        if targets.count > 1 { tagNotes[item.sourceName] = note }
     }
 
     /// Nothing more is remembered: who waited for a lock once need not wait for it with every tag.

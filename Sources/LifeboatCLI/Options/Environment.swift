@@ -22,7 +22,10 @@ extension RunEnvironment {
             logger: Logger(label: "lifeboat") { _ in SwiftLogNoOpLogHandler() }, workFolder: stateFolder)
         environment.variables = variables
         environment.plainHTTPHosts = Set(flags?.plainHTTP ?? [])
-        if let concurrency = flags?.concurrency { environment.concurrency = concurrency }
+        if let concurrency = flags?.concurrency {
+            environment.concurrency = concurrency
+            environment.mostConcurrency = concurrency
+        }
         environment.defaultRepository = try repository.map { try RepositoryName($0) }
         return environment
     }

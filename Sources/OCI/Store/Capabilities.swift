@@ -53,8 +53,14 @@ public struct NamedImage: Hashable, Sendable {
 
 /// A target that can take a blob over from another of its repositories without an upload.
 public protocol BlobMounting: ImageTarget {
+    /// Whether to mount without asking first whether the blob is there, which a mount finds out as well.
+    var mountsUnasked: Bool { get }
     /// - Returns: whether it did; false means that the blob must be written.
     func mount(_ blob: Descriptor, from repository: RepositoryName) async throws -> Bool
+}
+
+extension BlobMounting {
+    public var mountsUnasked: Bool { false }
 }
 
 /// A target whose referrers have to be listed under a tag, since it has no API for them.

@@ -24,26 +24,32 @@ extension ArchiveWriter {
 
 /// Collects small chunks into large writes.
 struct WriteRun {
-    /// Writes are at least this long, except the last.
-    static let size = 512 << 10
+    /// The longest write of collected chunks: the buffer never grows, and stays below what malloc maps (`Memory`).
+    static let size = 508 << 10
+    private static let mostCapacity = WriteRun.size + Int(Tar.blockSize)
 
     private var bytes = ByteBuffer()
     private var offset: Int64
+    private let capacity: Int
 
-    init(at offset: Int64) {
+    /// - Parameter count: bytes that will come, as far as it is known.
+    init(at offset: Int64, expecting count: Int64 = .max) {
         self.offset = offset
+        capacity = Int(min(Int64(WriteRun.mostCapacity), count))
     }
 
     mutating func append(_ chunk: ByteBuffer, to file: any File) async throws {
-        if bytes.readableBytes == 0, chunk.readableBytes >= WriteRun.size {
+        if bytes.readableBytes + chunk.readableBytes > WriteRun.size { try await flush(to: file) }
+        if chunk.readableBytes >= WriteRun.size {
             try await file.write(chunk, at: offset)
             offset += Int64(chunk.readableBytes)
             return
         }
+        bytes.reserveCapacity(capacity)
         bytes.writeImmutableBuffer(chunk)
-        if bytes.readableBytes >= WriteRun.size { try await flush(to: file) }
     }
 
+    /// - Parameter count: less than a block.
     mutating func append(zeros count: Int) {
         bytes.writeRepeatingByte(0, count: count)
     }
@@ -61,12 +67,13 @@ extension ArchiveMap {
     ///
     /// What stands there of the content's prefix stays.
     func write(_ content: Content, to number: Int, of file: any File, base: Int64 = 0) async throws {
+        let slot = slots[number]
         let isBegun = content.prefix.count > 0
-        var run = WriteRun(
-            at: (isBegun ? slots[number].contentOffset + content.prefix.count : slots[number].headerOffset) - base)
+        let start = isBegun ? slot.contentOffset + content.prefix.count : slot.headerOffset
+        var run = WriteRun(at: start - base, expecting: slot.end - start)
         if !isBegun { try await run.append(header(number), to: file) }
         try await content.forEachChunk { chunk in try await run.append(chunk, to: file) }
-        run.append(zeros: Tar.padding(slots[number].size))
+        run.append(zeros: Tar.padding(slot.size))
         try await run.flush(to: file)
     }
 

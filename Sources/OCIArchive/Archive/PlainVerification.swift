@@ -52,7 +52,8 @@ struct PlainVerification {
         let check = SlotCheck(map, file: file, archive: report.path)
         let faults = Mutex<[(number: Int, fault: String)]>([])
         let observe = observe
-        try await forEach(0..<map.slots.count, limit: concurrency) { number in
+        let order = balanced(map.slots.map(\.size), lanes: concurrency)
+        try await forEach(order, limit: concurrency) { number in
             guard let fault = try await check.fault(in: number, observe: observe) else { return }
             faults.withLock { $0.append((number, fault)) }
         }

@@ -10,6 +10,7 @@ final class PlainWriter: ArchiveWriter {
     let isResumed: Bool
     /// Slots that a write of this run has begun and not ended.
     private let cutOff = Mutex<Set<Int>>([])
+    private let reservation = Reservation()
 
     init(plan: ArchivePlan, file: any File, isResumed: Bool) {
         self.plan = plan
@@ -23,8 +24,10 @@ final class PlainWriter: ArchiveWriter {
     func start(reading manifest: @Sendable (Digest) async throws -> Manifest) async throws {
         if !isResumed {
             try await file.truncate(0)
-            try await file.reserve(map.size)
+            try await file.truncate(map.size)
         }
+        // Of an earlier run's file as well, which may have been killed before it had all of its space.
+        reservation.begin(of: map.size, in: file)
         // A seal says that everything before it is there: it goes first and comes last.
         try await file.write(ByteBuffer(repeating: 0, count: map.tail.readableBytes), at: map.seal.headerOffset)
         try await file.write(plan.front, at: 0)
@@ -42,6 +45,7 @@ final class PlainWriter: ArchiveWriter {
     }
 
     func write(_ content: Content, to number: Int) async throws {
+        try reservation.check()
         do {
             try await map.write(content, to: number, of: file)
         } catch let error as any Failure where error.kind == .damaged {
@@ -57,12 +61,16 @@ final class PlainWriter: ArchiveWriter {
     }
 
     func finish() async throws {
+        try await reservation.end()
         try await file.sync()
         try await file.write(map.tail, at: map.seal.headerOffset)
         try await file.sync()
     }
 
-    func close() async throws { try await file.close() }
+    func close() async throws {
+        await reservation.cancel()
+        try await file.close()
+    }
 
     /// Whether a file holds the beginning of exactly this archive.
     static func canResume(_ plan: ArchivePlan, from file: any File) async throws -> Bool {

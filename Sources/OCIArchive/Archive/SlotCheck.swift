@@ -16,7 +16,7 @@ struct SlotCheck: Sendable {
     /// What is wrong with a slot; nil if it is right.
     ///
     /// - Parameter observe: is told of bytes as they are read.
-    func fault(in number: Int, observe: @Sendable (Int) -> Void = { _ in }) async throws -> String? {
+    func fault(in number: Int, observe: @escaping @Sendable (Int) -> Void = { _ in }) async throws -> String? {
         let slot = map.slots[number]
         let blob = map.blobs[number]
         let header = map.header(number)
@@ -24,15 +24,9 @@ struct SlotCheck: Sendable {
             return "its header, from byte \(slot.headerOffset) on, is not what it should be"
         }
         observe(header.readableBytes)
-        var digester = Digester(blob.digest.algorithm)
-        var count: Int64 = 0
-        try await file.forEachChunk(from: slot.contentOffset, count: blob.size) { chunk in
-            digester.update(chunk)
-            count += Int64(chunk.readableBytes)
-            observe(chunk.readableBytes)
-        }
+        let (digest, count) = try await file.digest(
+            at: slot.contentOffset, count: blob.size, by: blob.digest.algorithm, observe: observe)
         guard count == blob.size else { return "it has \(count) bytes, want \(blob.size)" }
-        let digest = digester.finalize()
         guard digest == blob.digest else { return "got \(digest), want \(blob.digest)" }
         let padding = try await file.read(at: slot.contentOffset + blob.size, count: Tar.padding(blob.size))
         guard padding.readableBytes == Tar.padding(blob.size), TarFields.isZero(padding.readableBytesView) else {
@@ -44,8 +38,27 @@ struct SlotCheck: Sendable {
 }
 
 extension File {
-    /// Bytes a read: large enough that the hop to a thread does not count.
-    static var readSize: Int { 512 << 10 }
+    /// Bytes a read: large enough that the hop to a thread hardly counts. Up to four of them are held for each blob on its way.
+    static var readSize: Int { 256 << 10 }
+
+    public func digest(
+        at offset: Int64, count: Int64, by algorithm: Digest.Algorithm, observe: @escaping @Sendable (Int) -> Void
+    ) async throws -> (digest: Digest, count: Int64) {
+        var digester = Digester(algorithm)
+        var read: Int64 = 0
+        try await forEachChunk(from: offset, count: count) { chunk in
+            digester.update(chunk)
+            read += Int64(chunk.readableBytes)
+            observe(chunk.readableBytes)
+        }
+        return (digester.finalize(), read)
+    }
+
+    /// Makes the file `size` bytes long and reserves space for all of it.
+    func reserve(_ size: Int64) async throws {
+        try await truncate(size)
+        try await reserve(0..<size)
+    }
 
     /// Reads `count` bytes in order, the next chunk while `receive` is at work on one; fewer at the end of the file.
     func forEachChunk(

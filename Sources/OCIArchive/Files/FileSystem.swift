@@ -1,4 +1,5 @@
 import NIOCore
+import OCI
 
 /// The file system as the stores use it: tests inject faults here.
 ///
@@ -48,8 +49,15 @@ public protocol File: Sendable {
     func write(_ bytes: ByteBuffer, at offset: Int64) async throws
     /// Appends to a pipe or terminal.
     func writeNext(_ bytes: ByteBuffer) async throws
-    /// Reserves space for `size` bytes and makes the file that long.
-    func reserve(_ size: Int64) async throws
+    /// The digest of `count` bytes from `offset` on, and how many there were: fewer only at the end of the file.
+    ///
+    /// - Parameter observe: is told of bytes as they are read.
+    func digest(
+        at offset: Int64, count: Int64, by algorithm: Digest.Algorithm, observe: @escaping @Sendable (Int) -> Void
+    ) async throws -> (digest: Digest, count: Int64)
+    /// Reserves space for a part of the file, which gets at least as long as its end. Does nothing where the file system
+    /// cannot.
+    func reserve(_ range: Range<Int64>) async throws
     func truncate(_ size: Int64) async throws
     func sync() async throws
     /// Takes a lock that ends with this file; false if another process holds one that is in its way.

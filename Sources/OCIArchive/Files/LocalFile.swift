@@ -1,3 +1,4 @@
+import CArchive
 import Glibc
 import NIOCore
 import NIOPosix
@@ -62,6 +63,45 @@ final class LocalFile: File {
         return buffer
     }
 
+    /// Bytes that are hashed before the thread is given back.
+    private static let digestTurn: Int64 = 16 << 20
+    /// Bytes a read: they are still in the processor's cache when they are hashed.
+    private static let digestRead = 256 << 10
+
+    /// Read and hashed on one thread, into one buffer.
+    func digest(
+        at offset: Int64, count: Int64, by algorithm: Digest.Algorithm, observe: @escaping @Sendable (Int) -> Void
+    ) async throws -> (digest: Digest, count: Int64) {
+        let path = path
+        var digester = Digester(algorithm)
+        var done: Int64 = 0
+        while done < count {
+            try Task.checkCancellation()
+            let (start, sum) = (done, digester)
+            let end = min(count, start + LocalFile.digestTurn)
+            (digester, done) = try await run("read") { descriptor in
+                var sum = sum
+                let buffer = UnsafeMutableRawBufferPointer.allocate(
+                    byteCount: Int(min(Int64(LocalFile.digestRead), end - start)), alignment: 4096)
+                defer { buffer.deallocate() }
+                var done = start
+                while done < end {
+                    let room = Int(min(Int64(buffer.count), end - done))
+                    let got = try check("read at \(offset + done) from", path) {
+                        pread(descriptor, buffer.baseAddress, room, off_t(offset + done))
+                    }
+                    if got == 0 { break }
+                    sum.update(UnsafeRawBufferPointer(rebasing: buffer[..<got]))
+                    done += Int64(got)
+                    observe(got)
+                }
+                return (sum, done)
+            }
+            if done < end { break }
+        }
+        return (digester.finalize(), done)
+    }
+
     func write(_ bytes: ByteBuffer, at offset: Int64) async throws {
         let path = path
         try await run("write") { descriptor in
@@ -91,16 +131,19 @@ final class LocalFile: File {
         }
     }
 
-    func reserve(_ size: Int64) async throws {
+    /// Not `posix_fallocate`: where the file system cannot reserve, that one reads and writes every block instead, and
+    /// would undo what is written meanwhile (posix_fallocate(3), "glibc notes").
+    func reserve(_ range: Range<Int64>) async throws {
         let path = path
+        guard !range.isEmpty else { return }
         try await run("reserve space in") { descriptor in
-            if size > 0 {
-                let code = posix_fallocate(descriptor, 0, off_t(size))
-                guard code == 0 || code == EOPNOTSUPP || code == EINVAL else {
-                    throw FileError("reserve \(size) bytes for", path, code: code)
+            while fallocate(descriptor, 0, off_t(range.lowerBound), off_t(range.count)) != 0 {
+                switch errno {
+                case EINTR: continue
+                case EOPNOTSUPP, ENOSYS, EINVAL: return
+                default: throw FileError("reserve \(range.count) bytes for", path, code: errno)
                 }
             }
-            _ = try check("set the length of", path) { ftruncate(descriptor, off_t(size)) }
         }
     }
 

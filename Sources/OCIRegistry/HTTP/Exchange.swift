@@ -100,6 +100,9 @@ final class Exchange: Sendable {
         return collected
     }
 
+    /// The status of the answer, once its head has come.
+    var status: Int? { state.withLock { $0.head.map { Int($0.status.code) } } }
+
     // MARK: The request's body
 
     /// Sends the next bytes of the request's body once there is room.

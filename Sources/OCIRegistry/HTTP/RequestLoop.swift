@@ -9,6 +9,8 @@ struct RequestLoop: Sendable {
     let name: String
     let options: RegistryOptions
     let surroundings: Surroundings
+    /// Is told of what is not tried again; nil where nobody needs to know.
+    var breaker: CircuitBreaker?
 
     /// - Throws: the last error, which says how often it was tried; or what is not transient at once.
     func run<R>(_ body: () async throws -> R) async throws -> R {
@@ -38,7 +40,10 @@ struct RequestLoop: Sendable {
     /// - Throws: `error` if there is none, or the registry asks for a longer wait than the policy allows.
     func pause(after error: RegistryError, attempt: Int) async throws {
         let most = error.isSilence ? min(options.retry.attempts, RequestLoop.silentAttempts) : options.retry.attempts
-        guard attempt < most else { throw error.final(after: attempt) }
+        guard attempt < most else {
+            breaker?.noteSurrender(to: error)
+            throw error.final(after: attempt)
+        }
         RetryCount.current?.add()
         let delay = options.retry.delay(after: attempt, random: surroundings.random())
         if let wait = error.retryAfter {

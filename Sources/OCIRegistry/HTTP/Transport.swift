@@ -17,17 +17,24 @@ final class Transport: Sendable {
     private let surroundings: Surroundings
     private let group: any EventLoopGroup
     private let limiter: RequestLimiter
+    let breaker: CircuitBreaker
     /// Nil, and nothing is done for it, where there is no such limit.
     private let requestLimit: RateLimit?
     private let bandwidth: RateLimit?
     private let counts = Mutex<[RequestKind: Int]>([:])
 
-    init(_ registry: WebAddress, options: RegistryOptions, surroundings: Surroundings) throws(RegistryError) {
+    /// - Parameter uptime: the time since some moment.
+    init(
+        _ registry: WebAddress, options: RegistryOptions, surroundings: Surroundings,
+        uptime: @escaping @Sendable () -> Duration
+    ) throws(RegistryError) {
         self.registry = registry
         self.options = options
         self.surroundings = surroundings
         group = options.eventLoopGroup ?? Transport.sharedLoop
         limiter = RequestLimiter(limit: options.connections)
+        breaker = CircuitBreaker(
+            registry.authority, retry: options.retry, surroundings: surroundings, uptime: uptime)
         requestLimit = RateLimit(requestsPerSecond: options.requestsPerSecond, surroundings: surroundings)
         bandwidth = RateLimit(bytesPerSecond: options.bytesPerSecond, surroundings: surroundings)
         endpoint = try Endpoint(registry, options: options, group: group)
@@ -58,8 +65,49 @@ final class Transport: Sendable {
         // A token is fetched on behalf of a request that waits for nothing else, so it needs no place of its own.
         if call.kind == .token { return try await perform(call, body) }
         let use: RequestLimiter.Use = if case .stream = call.body { .upload } else { .other }
-        return try await limiter.withPlace(use) { try await perform(call, body) }
+        return try await limiter.withPlace(use) {
+            // Other hosts, to which the registry redirects, are not its own.
+            let isOurs = call.address.hasSameOrigin(as: registry)
+            if isOurs { try await breaker.admit() }
+            let era = limiter.era
+            var status: Int?
+            do {
+                let result = try await perform(call) { exchange in
+                    defer { status = exchange.status }
+                    return try await body(exchange)
+                }
+                note(status, nil, since: era, isOurs: isOurs)
+                return result
+            } catch {
+                // An upload may fail because of where its bytes come from.
+                note(status, use == .upload ? nil : error, since: era, isOurs: isOurs)
+                throw error
+            }
+        }
     }
+
+    /// Learns from how a request has ended how the registry is.
+    private func note(_ status: Int?, _ error: (any Error)?, since era: Int, isOurs: Bool) {
+        let fault = error as? RegistryError
+        if status.map(Transport.overload.contains) ?? fault?.isSilence ?? false {
+            limiter.fall(since: era)
+        } else if let status, status < 500 {
+            limiter.rise()
+        }
+        guard isOurs else { return }
+        if let status, status < 500 {
+            breaker.noteAnswer()
+        } else if let status {
+            breaker.noteFault(fault ?? .transient("\(registry.authority) answers \(status)", status: status))
+        } else if let fault, fault.isTransient {
+            breaker.noteFault(fault)
+        } else {
+            breaker.noteNothing()
+        }
+    }
+
+    /// Statuses by which a registry says that it has too much to do.
+    private static let overload = [429, 503]
 
     private func perform<R>(_ call: Call, _ body: (Exchange) async throws -> R) async throws -> R {
         try await requestLimit?.take(1)
