@@ -264,7 +264,7 @@ import Testing
 
     /// - Returns: whether all was done before it came to the cut.
     private func cut(_ words: SetOfWords, after calls: Int, _ goes: Backup) async throws -> Bool {
-        let files = CutFiles(after: calls)
+        let files = FaultyFiles(deadAfter: calls)
         do {
             let set = try await words.set(files)
             try await set.forget(because: "a test") { _ in [goes.id] }
@@ -276,10 +276,10 @@ import Testing
         let faults = try await words.faults().filter { !$0.hasSuffix("lacks \(stray)") }
         #expect(faults.isEmpty, "cut after \(calls) calls: \(faults)")
         // The next run ends what was begun, whatever that was.
-        try await words.set(CutFiles(after: .max)).forget(because: "a test") { state in
+        try await words.set(FaultyFiles()).forget(because: "a test") { state in
             state.backups.map(\.id).filter { $0 == goes.id }
         }
-        try await words.set(CutFiles(after: .max)).prune()
+        try await words.set(FaultyFiles()).prune()
         #expect(try await words.faults().isEmpty, "cut after \(calls) calls")
         #expect(try await words.set().backups().count == 1)
         let state = try await words.set().state()
@@ -287,6 +287,6 @@ import Testing
         // c and d with their manifests, and the config.
         #expect(words.files("blobs").count == 5)
         #expect(words.files("lifeboat-tmp").filter { $0 != "lock" }.isEmpty)
-        return files.callsLeft >= 0
+        return files.calls <= calls
     }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import NIOCore
+import OCI
 import OCIArchive
 import Synchronization
 
@@ -45,6 +46,11 @@ public final class FaultyFiles: FileSystem {
     public func list(_ path: String) async throws -> [String] {
         try pass("list", path)
         return try await files.list(path)
+    }
+
+    public func openFolder(_ path: String) async throws -> any FolderReader {
+        try pass("list", path)
+        return try await files.openFolder(path)
     }
 
     public func createFolder(_ path: String) async throws {
@@ -109,9 +115,16 @@ private struct FaultyFile: File {
         try await file.writeNext(bytes)
     }
 
-    func reserve(_ size: Int64) async throws {
+    func digest(
+        at offset: Int64, count: Int64, by algorithm: Digest.Algorithm, observe: @escaping @Sendable (Int) -> Void
+    ) async throws -> (digest: Digest, count: Int64) {
+        try files.pass("read", path)
+        return try await file.digest(at: offset, count: count, by: algorithm, observe: observe)
+    }
+
+    func reserve(_ range: Range<Int64>) async throws {
         try files.pass("reserve", path)
-        try await file.reserve(size)
+        try await file.reserve(range)
     }
 
     func truncate(_ size: Int64) async throws {

@@ -205,7 +205,7 @@ struct Transfer: Sendable {
             if let partial = sequential as? any PartialSource {
                 // What does not come with the stream: the target has it, or another file of the source.
                 try await forEach(jobs.jobs.filter { partial.isElsewhere($0.blob.digest) }, limit: concurrency) { job in
-                    try await run(job, items, state, first: nil)
+                    try await run(job, items, state, first: nil, observe)
                 }
             }
             let missing = LifeboatError(

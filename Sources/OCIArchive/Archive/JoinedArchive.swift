@@ -116,10 +116,10 @@ extension LinkedRepository: RandomAccessSource {
     }
 
     func readUnverified(
-        _ blob: Descriptor, in range: Range<Int64>, send: (ByteBuffer) async throws -> Void
+        _ blob: Descriptor, in range: Range<Int64>, by pieceSize: Int, send: (ByteBuffer) async throws -> Void
     ) async throws {
         guard let holder = try await holder(of: blob.digest) else { throw parts.absence(of: blob.digest) }
-        try await holder.readUnverified(blob, in: range, send: send)
+        try await holder.readUnverified(blob, in: range, by: pieceSize, send: send)
     }
 
     func stamp(of blob: Descriptor) async throws -> String {
