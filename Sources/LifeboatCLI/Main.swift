@@ -8,6 +8,7 @@ import OCI
 enum Main {
     static func main() async {
         Memory.keepSmall()
+        Memory.allowManyFiles()
         signal(SIGPIPE, SIG_IGN)  // a reader that goes away is an error of the write, with a message
         let work = Task {
             var command = try LifeboatCommand.parseAsRoot()

@@ -16,4 +16,13 @@ enum Memory {
         _ = option(arenas, 2)
         _ = option(largeBlock, 1 << 20)
     }
+
+    /// Lets the process open as many files as the system grants it: an archive in volumes has all of them open.
+    static func allowManyFiles() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max
+        else { return }
+        limit.rlim_cur = min(limit.rlim_max, 65_536)
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
 }

@@ -6,7 +6,8 @@ enum Examples {
     static let folder = Fixtures.package.appendingPathComponent("pipelines")
 
     static let names = [
-        "air-gap-export.yaml", "air-gap-import.yaml", "migrate-to-zone-redundant.yaml", "nightly-backup.yaml",
+        "air-gap-delta.yaml", "air-gap-export.yaml", "air-gap-import.yaml", "migrate-to-zone-redundant.yaml",
+        "nightly-backup.yaml",
         "promote-one-image.yaml", "quickstart.yaml", "restore-after-outage.yaml",
     ]
 

@@ -49,7 +49,7 @@ import Testing
         #expect(pipeline.name + ".yaml" == name)
         var environment = RunEnvironment.test(in: folder)
         environment.writtenTags = written
-        let report = await Runner(environment).run(pipeline.steps, name: pipeline.name)
+        let report = await Runner(environment.with(pipeline.settings)).run(pipeline.steps, name: pipeline.name)
         let document = try JSONValue(parsing: Array(report.json.indented.utf8), in: "report")
         #expect(try SchemaValidator("report.schema.json").faults(document) == [])
         return report
@@ -153,6 +153,36 @@ import Testing
                 let damaged = try await run("air-gap-import.yaml", ["REGISTRY": new, "ARCHIVE": archive], in: folder)
                 #expect(damaged.exitCode == 65)
                 #expect(damaged.steps.count == 1)
+            }
+        }
+    }
+
+    @Test func `what has changed crosses the air gap in volumes`() async throws {
+        try await withTemporaryFolder { folder in
+            try await withRegistries { old, new, stores in
+                let (first, second) = (folder + "/handout-1.tar", folder + "/handout-2.tar")
+                let full = try await run("air-gap-export.yaml", ["REGISTRY": old, "ARCHIVE": first], in: folder)
+                #expect(full.exitCode == 0, "\(full.json.indented)")
+                let there = try await run("air-gap-import.yaml", ["REGISTRY": new, "ARCHIVE": first], in: folder)
+                #expect(there.exitCode == 0, "\(there.json.indented)")
+                for number in 0..<3 as Range<UInt64> {
+                    try await SeededImages.push(
+                        to: try await stores.old.target(RepositoryName("base/os")), seed: 500 + number,
+                        layerSizes: [30_000], tags: [Tag("new\(number)")])
+                }
+                let packed = try await run(
+                    "air-gap-delta.yaml", ["REGISTRY": old, "BASE": first, "ARCHIVE": second, "SIZE": "70kB"],
+                    in: folder)
+                #expect(packed.exitCode == 0, "\(packed.json.indented)")
+                let volumes = try FileManager.default.contentsOfDirectory(atPath: folder).filter {
+                    $0.hasPrefix("handout-2")
+                }
+                #expect(volumes.count > 1 && volumes.allSatisfy { $0.contains("-of-\(volumes.count)") }, "\(volumes)")
+                let unpacked = try await run("air-gap-import.yaml", ["REGISTRY": new, "ARCHIVE": second], in: folder)
+                #expect(unpacked.exitCode == 0, "\(unpacked.json.indented)")
+                #expect(unpacked.steps[1].count(.done) == 3)
+                let arrived = try await stores.new.source(RepositoryName("handout/base/os")).tags()
+                #expect(arrived.map(\.description).contains("new2"))
             }
         }
     }

@@ -117,6 +117,7 @@ import Yams
               dr: {registry: contosodr.azurecr.io, credentials: docker}
               other: {registry: other.example.com, credentials: {command: [helper, get]}}
               handout: {archive: "out/images-{date}.tar", keep: 7}
+              carried: {archive: out/delta.tar, volumeSize: 50GB, since: out/full.tar, base: [out/full.tar, out/set/]}
               folder: {layout: out/folder}
             images:
               - repositories: [team/web, "regex:^team/(a|b)$"]

@@ -47,6 +47,29 @@ import Testing
         """
     }
 
+    // MARK: Volumes and deltas
+
+    @Test func `what an archive's store says of volumes and deltas is kept for it`() throws {
+        let pipeline = try parse(
+            definition("{archive: out/a.tar, volumeSize: 1.5GB, since: base.tar, base: [one.tar, set/]}"))
+        let settings = try #require(pipeline.settings.archives[.archive(path: "folder/out/a.tar")])
+        #expect(settings.volumeSize == 1_500_000_000)
+        #expect(settings.since == .archive(path: "folder/base.tar"))
+        #expect(settings.bases == [.archive(path: "folder/one.tar"), .backups(path: "folder/set", at: nil)])
+        let plain = try parse(definition("{archive: a.tar}"))
+        #expect(plain.settings.archives.isEmpty)
+        let size = try ArchiveSettings.volumeSize("650MiB")
+        #expect(size == 681_574_400)
+        for (text, reason) in [
+            ("{archive: a.tar, volumeSize: large}", "'large' is not a size"),
+            ("{archive: a.tar, volumeSize: 0GB}", "'0GB' is not a size"),
+            ("{layout: a, volumeSize: 1GB}", "not known of a layout"),
+        ] {
+            let faults = faults(definition(text))
+            #expect(faults.count == 1 && faults.allSatisfy { $0.contains(reason) }, "\(faults)")
+        }
+    }
+
     // MARK: Registries
 
     @Test func `everything that a registry's store says reaches its options`() throws {
@@ -158,7 +181,7 @@ import Testing
         ),
         (
             "keep: 3",
-            "keep: not known of a registry; known: registry, credentials, plainHTTP, tls, mirrors, listing, limits, timeouts, retries"
+            "keep: not known of a registry; known: registry, credentials, plainHTTP, tls, mirrors, listing, limits, timeouts, retries, createRepositories"
         ),
         ("tls: {cert: me.pem}", "tls: wants cert and key together"),
         ("mirrors: [http://x]", "mirrors: 'http://x' is not a registry"),

@@ -113,15 +113,15 @@ struct ArchiveImages: Sendable {
 
     func manifest(_ digest: Digest) throws -> Manifest { try manifests.get(digest) }
 
-    func begin(_ target: ArchiveTarget, images: [PlannedImage]? = nil) async throws -> [Descriptor] {
+    func begin(_ target: any PlannedTarget, images: [PlannedImage]? = nil) async throws -> [Descriptor] {
         let manifests = manifests
         return try await target.begin(images ?? planned) { try manifests.get($0) }
     }
 
     /// Copies one blob, from whichever repository has it, in chunks of `chunkSize`.
-    func copy(_ blob: Descriptor, to target: ArchiveTarget, chunkSize: Int = 64 << 10) async throws {
+    func copy(_ blob: Descriptor, to target: any PlannedTarget, chunkSize: Int = 64 << 10) async throws {
         let repository = try await holder(of: blob)
-        let archive = try target.target(repository)
+        let archive = try await target.target(repository)
         guard try await !archive.contains(blob) else { return }
         try await store.source(repository).read(blob) { content in
             let bytes = try await content.collect(upTo: .max)
@@ -143,7 +143,7 @@ struct ArchiveImages: Sendable {
     }
 
     /// The whole export; `seed` shuffles images and blobs.
-    func export(to target: ArchiveTarget, concurrency: Int = 1, seed: UInt64? = nil, chunkSize: Int = 64 << 10)
+    func export(to target: any PlannedTarget, concurrency: Int = 1, seed: UInt64? = nil, chunkSize: Int = 64 << 10)
         async throws
     {
         var random = SeededRandom(state: seed ?? 1)
@@ -154,7 +154,7 @@ struct ArchiveImages: Sendable {
             try await target.target(image.image.repository).push(
                 try manifest(image.image.descriptor.digest), tags: image.image.tag.map { [$0] } ?? [])
         }
-        try await target.commit()
+        _ = try await target.commit()
     }
 }
 

@@ -87,7 +87,8 @@ final class MemoryFiles: FileSystem {
     }
 
     func status(_ path: String, followLinks: Bool) async throws -> FileStatus? {
-        state.withLock { $0.nodes[path] }?.status
+        if path == "." { return FileStatus(kind: .folder, size: 0, inode: 0, device: 1, modified: 0) }
+        return state.withLock { $0.nodes[path] }?.status
     }
 
     func list(_ path: String) async throws -> [String] { names }

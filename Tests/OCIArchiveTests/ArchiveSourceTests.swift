@@ -336,7 +336,7 @@ struct ArchiveSourceTests {
         let text = Array(#""version":1}"#.utf8)
         var changed = bytes
         let place = try #require(bytes.indices.first { bytes[$0...].starts(with: text) })
-        changed[place + 10] = UInt8(ascii: "2")
+        changed[place + 10] = UInt8(ascii: "3")
         files["a.tar"] = changed
         await #expect { _ = try await openArchive("a.tar", ArchiveOpening(fileSystem: files)) } throws: {
             let failure = $0 as? any Failure

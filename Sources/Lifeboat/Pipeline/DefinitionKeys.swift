@@ -14,7 +14,7 @@ enum DefinitionKeys {
         "registry", "credentials", "plainHTTP", "tls", "mirrors", "listing", "limits", "timeouts", "retries",
         "createRepositories",
     ]
-    static let archive = ["archive", "keep"]
+    static let archive = ["archive", "keep", "volumeSize", "since", "base"]
     static let layout = ["layout"]
     static let backups = ["backups", "at", "keep", "shrink"]
     static let creation = ["command"]

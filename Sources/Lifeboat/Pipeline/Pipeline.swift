@@ -76,7 +76,7 @@ public struct Pipeline: Sendable {
     private func checkFiles(_ file: String, _ fileSystem: any FileSystem) async throws {
         var faults: [DefinitionError.Fault] = []
         for (path, fault) in needed where path != "-" {
-            if try await fileSystem.status(path, followLinks: true) == nil { faults.append(fault) }
+            if try await !archiveExists(path, fileSystem) { faults.append(fault) }
         }
         if !faults.isEmpty { throw DefinitionError(file: file, faults: faults) }
     }

@@ -92,7 +92,27 @@ extension PipelineParser {
             settings.series[resolvedPath] = ArchiveSeries(
                 folder: resolvedFolder, template: template, pipeline: self.name, keep: count)
         }
-        return .archive(path: resolvedPath)
+        let store = StoreDefinition.archive(path: resolvedPath)
+        let wanted = archiveSettings(members, key: key)
+        if wanted != ArchiveSettings() { settings.archives[store] = wanted }
+        return store
+    }
+
+    /// Volumes, and what deltas build on.
+    private func archiveSettings(_ members: [String: Node], key: String) -> ArchiveSettings {
+        var wanted = ArchiveSettings()
+        wanted.volumeSize = members["volumeSize"].flatMap {
+            reader.value($0, key: key + ".volumeSize", Quantity.size)
+        }
+        wanted.since = members["since"].flatMap { reader.text($0, key: key + ".since") }.map(base)
+        wanted.bases = members["base"].map { reader.texts($0, key: key + ".base").map { base($0.text) } } ?? []
+        return wanted
+    }
+
+    /// A folder has a slash at its end; everything else is an archive, or the contents of one.
+    private func base(_ path: String) -> StoreDefinition {
+        path.hasSuffix("/")
+            ? .backups(path: resolved(String(path.dropLast())), at: nil) : .archive(path: resolved(path))
     }
 
     private func lastComponent(of path: String) -> String {

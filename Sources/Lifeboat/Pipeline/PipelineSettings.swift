@@ -7,6 +7,8 @@ public struct PipelineSettings: Sendable {
     public var registries: [StoreDefinition: RegistrySettings] = [:]
     /// The series that an archive belongs to, by its path.
     public var series: [String: ArchiveSeries] = [:]
+    /// How archives are written and read, by the store that names them.
+    public var archives: [StoreDefinition: ArchiveSettings] = [:]
     /// How backup sets are kept, by their paths.
     public var backupSets: [String: BackupSetSettings] = [:]
     /// The hours in which blobs may be started; nil for all.

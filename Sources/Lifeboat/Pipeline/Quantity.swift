@@ -58,6 +58,21 @@ enum Quantity {
         return Int64(count * unit.1)
     }
 
+    /// Reads `50GB` or `650MiB`: bytes, in kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (of 1024).
+    static func size(_ text: String) throws(LifeboatError) -> Int64 {
+        let units: [(String, Double)] = [
+            ("KiB", 1024), ("MiB", 1_048_576), ("GiB", 1_073_741_824), ("TiB", 1_099_511_627_776), ("kB", 1e3),
+            ("KB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12), ("B", 1), ("", 1),
+        ]
+        guard let unit = units.first(where: { text.hasSuffix($0.0) }),
+            let count = number(text.dropLast(unit.0.count)), (1...1e15).contains(count * unit.1)
+        else {
+            throw LifeboatError(
+                .policy, "'\(shown(text, limit: 40))' is not a size, want a number with MB, GB or TB, such as 50GB")
+        }
+        return Int64(count * unit.1)
+    }
+
     /// Reads a whole number in a range.
     static func count(_ text: String, in range: ClosedRange<Int>) throws(LifeboatError) -> Int {
         guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }), let number = Int(text),

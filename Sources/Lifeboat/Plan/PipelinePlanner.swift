@@ -49,9 +49,15 @@ public struct PipelinePlanner: Sendable {
         try await withStores(environment) { stores in
             var report = report
             var sources: [Planner.Source] = []
-            for source in step.sources {
-                let store = try await stores.source(source.store, after: written[source.store.place])
-                sources.append(Planner.Source(store: store, selection: source.selection))
+            if step.sources.contains(where: { written[$0.store.place] != nil }) {
+                for source in step.sources {
+                    let store = try await stores.source(source.store, after: written[source.store.place])
+                    sources.append(Planner.Source(store: store, selection: source.selection))
+                }
+            } else {
+                let opened = try await stores.sources(step.sources)
+                sources = opened.sources
+                report.notes += opened.notes
             }
             var targets: [Planner.Target] = []
             for target in step.targets {
@@ -89,7 +95,7 @@ public struct PipelinePlanner: Sendable {
     private func compare(_ report: inout StepPlan, with path: String, _ items: [PlanItem], _ step: CopyStep)
         async throws
     {
-        guard path != "-", try await environment.fileSystem.status(path, followLinks: true) != nil else { return }
+        guard path != "-", try await archiveExists(path, environment.fileSystem) else { return }
         var isSame = false
         do {
             let present = try await openArchive(path, environment.archiveOpening).images()

@@ -293,9 +293,8 @@ public struct Planner: Sendable {
         while let manifest = waiting.popLast() {
             guard seen.insert(manifest.digest).inserted else { continue }
             // Of what was only listed it may not be known whether it is an index.
-            let mayBeIndex = manifest.mediaType.isIndex || !manifest.mediaType.isManifest
-            if mayBeIndex, case .index(let children) = try await source.manifest(manifest).kind {
-                waiting += children.filter { child in
+            if manifest.mediaType.isIndex || !manifest.mediaType.isManifest {
+                waiting += try await children(of: manifest, item, source).filter { child in
                     child.mediaType.isManifest
                         && (rule.platforms.isEmpty
                             || child.platform.map { platform in rule.platforms.contains { $0.matches(platform) } }
@@ -308,6 +307,15 @@ public struct Planner: Sendable {
             }
         }
         return false
+    }
+
+    /// What an index lists; nothing for one that a delta leaves to its base: then nothing of the image is new.
+    private func children(of index: Descriptor, _ item: PlanItem, _ source: SpooledReader) async throws -> [Descriptor]
+    {
+        do {
+            if case .index(let children) = try await source.manifest(index).kind { return children }
+        } catch let error as any Failure where error.kind == .notFound && item.store is any PartialSource {}
+        return []
     }
 }
 

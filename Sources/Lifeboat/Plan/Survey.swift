@@ -1,4 +1,5 @@
 import OCI
+import OCIArchive
 
 /// Looks at stores without moving anything: what is there, and what an image consists of.
 public struct Survey: Sendable {
@@ -15,6 +16,8 @@ public struct Survey: Sendable {
         /// All that belongs to it; nil if that was not asked for.
         public var graph: ImageGraph?
         public var failure: FailureReport?
+        /// Why not all of it is in what was opened: a delta or a volume may list what others hold.
+        public var lack: FailureReport?
     }
 
     /// Every image that a source means, sorted as the store sorts them.
@@ -27,7 +30,8 @@ public struct Survey: Sendable {
             let spool = ManifestSpool(fileSystem: environment.fileSystem, folder: environment.workFolder)
             let entries = try await map(outcome.selected, limit: 16) { selected -> Entry in
                 var entry = Entry(name: selected.image.name, image: selected.image)
-                guard readsGraphs else { return entry }
+                entry.lack = (store as? any LinkedArchive)?.lack(of: selected.image).map { FailureReport($0) }
+                guard readsGraphs, entry.lack == nil else { return entry }
                 do {
                     let reader = SpooledReader(source: try await store.source(selected.image.repository), spool: spool)
                     entry.graph = try await ImageGraph.read(
@@ -52,17 +56,26 @@ public struct Survey: Sendable {
     }
 
     /// The tree of every image that a source means.
-    public func inspect(_ source: SourceDefinition) async throws -> [(image: NamedImage, tree: Node)] {
+    ///
+    /// - Returns: nil, and why, for an image that is not all in what was opened.
+    public func inspect(
+        _ source: SourceDefinition
+    ) async throws -> [(image: NamedImage, tree: Node?, lack: FailureReport?)] {
         try await withStores(environment) { stores in
             let store = try await stores.source(source.store)
             let outcome = try await Selector(store: store).select(source.selection)
             if let failure = outcome.failures.first { throw failure.error }
-            var trees: [(image: NamedImage, tree: Node)] = []
+            var trees: [(image: NamedImage, tree: Node?, lack: FailureReport?)] = []
             for selected in outcome.selected {
+                let lack = (store as? any LinkedArchive)?.lack(of: selected.image).map { FailureReport($0) }
+                if let lack {
+                    trees.append((selected.image, nil, lack))
+                    continue
+                }
                 let repository = try await store.source(selected.image.repository)
                 var seen: Set<Digest> = []
                 let tree = try await node(selected.image.descriptor, in: repository, seen: &seen, depth: 0)
-                trees.append((selected.image, tree))
+                trees.append((selected.image, tree, nil))
             }
             return trees
         }

@@ -71,24 +71,33 @@ struct BlobCopy: Sendable {
     private func deliver(to route: inout BlobRoute, once: Content?, isSpent: Bool, attempt: Int = 1) async {
         guard let repository = route.repository else { return }
         do {
+            var read = blob.size
             if let once {
                 try await repository.write(observed(once))
             } else {
-                try await write(to: repository, of: route, isSpent: isSpent, attempt: attempt)
+                read = try await write(to: repository, of: route, isSpent: isSpent, attempt: attempt)
             }
-            route.arrived(read: blob.size)
+            route.arrived(read: read)
         } catch {
             route.error = error
         }
     }
 
     /// Reads the source and writes the target, as often as it is worth it.
-    private func write(to repository: any ImageTarget, of route: BlobRoute, isSpent: Bool, attempt: Int) async throws {
+    ///
+    /// - Returns: bytes that were read; what the target had of the blob is not read again.
+    private func write(
+        to repository: any ImageTarget, of route: BlobRoute, isSpent: Bool, attempt: Int
+    ) async throws -> Int64 {
         let source = try await source(for: route, isSpent: isSpent)
         var attempt = attempt
         while true {
             do {
-                return try await source.read(blob) { content in try await repository.write(observed(content)) }
+                let begun = try await (repository as? any ResumableTarget)?.begun(blob)
+                try await source.read(blob, after: begun) { content in
+                    try await repository.write(observed(content))
+                }
+                return blob.size - (begun?.count ?? 0)
             } catch let error as any Failure where isWorthAnotherTry(error, attempt) {
                 try await wait(after: error, attempt)
                 attempt += 1

@@ -75,6 +75,9 @@ extension Runner {
         report.bytesMoved = outcome.bytesMoved
         report.bytesTrusted = outcome.targets.reduce(0) { $0 + $1.bytesTrusted }
         report.notes += outcome.notes
+        for (target, outcome) in zip(targets, outcome.targets) where outcome.archive != nil {
+            report.notes += (target.store as? any PlannedTarget)?.notes ?? []
+        }
         if step.targets.count > 1 {
             report.targets =
                 zip(targets.indices, outcome.targets).map { number, outcome in

@@ -94,8 +94,9 @@ extension Runner {
     /// Files are verified as files, every byte of them; images of a registry by reading all that belongs to them.
     private func readAll(_ step: VerifyStep, _ report: StepReport, _ stores: OpenStores) async throws -> StepReport {
         var report = report
+        let verification = FileVerification(environment: environment, observe: observe)
         for file in step.sources.map(\.store).uniqued() {
-            let images = try await FileVerification(environment: environment, observe: observe).verify(file)
+            let images = try await verification.verify(file)
             report.images += images
             report.bytesMoved += images.reduce(0) { $0 + $1.bytesMoved }
         }

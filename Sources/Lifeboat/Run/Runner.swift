@@ -69,6 +69,7 @@ public struct Runner: Sendable {
                 case .verify(let verify): result = try await run(verify, report, stores)
                 }
                 result.requests = await stores.requestCounts()
+                result.notes += await stores.budgets()
                 return result
             }
             report.notes += try await prune(report, step)
@@ -113,11 +114,8 @@ public struct Runner: Sendable {
         _ step: CopyStep, to targets: [Planner.Target], stores: OpenStores, spool: ManifestSpool,
         only: Set<String>? = nil, rotation: ReferrerRotation? = nil
     ) async throws -> Plan {
-        var sources: [Planner.Source] = []
-        for source in step.sources {
-            sources.append(Planner.Source(store: try await stores.source(source.store), selection: source.selection))
-        }
-        if Set(step.sources.map(\.store)).count > 1, sources.contains(where: { $0.store is any SequentialSource }) {
+        let (sources, notes) = try await stores.sources(step.sources)
+        if Set(sources.map(\.store.name)).count > 1, sources.contains(where: { $0.store is any SequentialSource }) {
             throw LifeboatError(
                 .usage, "a compressed archive or a pipe is read once, in its order: it has to be the only source",
                 advice: "import them one after the other")
@@ -135,6 +133,7 @@ public struct Runner: Sendable {
             return outcome
         }
         var plan = try await planner.plan(sources)
+        plan.notes = notes + plan.notes
         plan.putFirst(step.first)
         for guarding in guards where only == nil {
             try await guarding.judge(&plan, shrink: environment.settings.shrink(guarding.path))

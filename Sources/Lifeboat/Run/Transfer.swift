@@ -201,6 +201,12 @@ struct Transfer: Sendable {
                 await state.broke(error)
                 return
             }
+            if let partial = sequential as? any PartialSource {
+                // What does not come with the stream: the target has it, or another file of the source.
+                try await forEach(jobs.jobs.filter { partial.isElsewhere($0.blob.digest) }, limit: concurrency) { job in
+                    try await run(job, items, state, first: nil)
+                }
+            }
             let missing = LifeboatError(
                 .damaged, "\(sequential.name) ended without all of the blobs that the image needs",
                 advice: "lifeboat verify \(sequential.name) says what is damaged")

@@ -25,17 +25,19 @@ public struct ArchiveSeries: Sendable, Hashable {
     /// - Returns: what was removed or left alone, on one line each.
     func prune(after written: String, opening: ArchiveOpening) async throws -> [String] {
         let files = opening.fileSystem
-        var found: [(order: String, path: String)] = []
+        var found: [String: (order: String, files: [String])] = [:]
         for name in try await files.list(folder) {
-            guard let order = template.order(of: name, pipeline: pipeline) else { continue }
-            let path = folder == "." ? name : folder + "/" + name
+            // The volumes of one archive stay or go together.
+            let archive = VolumeSearch.archive(ofVolume: name) ?? name
+            guard let order = template.order(of: archive, pipeline: pipeline) else { continue }
+            let (path, whole) = (inFolder(name), inFolder(archive))
             guard try await files.status(path, followLinks: false)?.kind == .file else { continue }
-            found.append((order, path))
+            found[whole, default: (order, [])].files.append(path)
         }
-        let newest = found.sorted { ($0.order, $0.path) > ($1.order, $1.path) }
+        let newest = found.sorted { ($0.value.order, $0.key) > ($1.value.order, $1.key) }
         var kept = 1  // the one that was just written
         var notes: [String] = []
-        for (_, path) in newest where path != written {
+        for (path, (_, parts)) in newest where path != written {
             if kept < keep {
                 kept += 1
                 continue
@@ -47,10 +49,12 @@ public struct ArchiveSeries: Sendable, Hashable {
                     "\(shown(path, limit: 1000)) is left alone, since it is not an archive: \(error.description)")
                 continue
             }
-            try await files.remove(path)
+            for part in parts { try await files.remove(part) }
             notes.append("removed \(shown(path, limit: 1000)): keep is \(keep)")
         }
         if notes.contains(where: { $0.hasPrefix("removed") }) { try await files.syncFolder(folder) }
         return notes
     }
+
+    private func inFolder(_ name: String) -> String { folder == "." ? name : folder + "/" + name }
 }

@@ -25,21 +25,17 @@ actor OpenStores {
             return try mirrored(try registry(host, definition), definition).under(prefix)
         case .archive(let path):
             if let known = files[definition] { return known }
-            let opened = try await openArchive(path, environment.archiveOpening)
+            let opened = try await environment.openedArchive(path)
             files[definition] = opened
             return opened
         case .layout(let path):
             if let known = files[definition] { return known }
-            let opened = try await Layout.open(
-                path, defaultRepository: environment.defaultRepository, surroundings: environment.surroundings,
-                files: environment.fileSystem)
+            let opened = try await environment.openedLayout(path)
             files[definition] = opened
             return opened
         case .backups(let path, let at):
             if let known = files[definition] { return known }
-            let set = try await BackupSet.open(
-                path, surroundings: environment.surroundings, files: environment.fileSystem)
-            let opened = try await set.source(of: try await set.find(at ?? "latest"))
+            let opened = try await environment.openedBackup(path, at)
             files[definition] = opened
             return opened
         }
@@ -55,7 +51,7 @@ actor OpenStores {
         switch definition {
         case .registry(let host, _): try registry(host, definition)
         case .archive(let path):
-            try ArchiveTarget(path: path, fileSystem: environment.fileSystem, replace: replacesFile)
+            try await environment.archiveTarget(path, replacesFile: replacesFile)
         case .layout(let path):
             try await Layout.create(
                 path, defaultRepository: environment.defaultRepository, registry: origin, gathering: true,
@@ -68,6 +64,11 @@ actor OpenStores {
                     ?? BackupTarget.Purpose(
                         pipeline: "", source: origin ?? "", scope: "", began: environment.surroundings.now() / 1000))
         }
+    }
+
+    /// From now on the definition stands for this.
+    func replace(_ definition: StoreDefinition, with store: any SourceStore) {
+        files[definition] = store
     }
 
     /// The registry, with its mirrors before it where it has any.
@@ -113,6 +114,13 @@ actor OpenStores {
             let counts = registry.requestCounts().map { ($0.key.rawValue, $0.value) }
             return (key.host, registry.options, Dictionary(uniqueKeysWithValues: counts))
         }
+    }
+
+    /// What registries that count pulls still allow, a line each.
+    func budgets() -> [String] {
+        registries.values.compactMap { registry in
+            registry.pullBudget().map { "\(registry.name): \($0.summary)" }
+        }.sorted()
     }
 
     /// Requests by kind, all registries together.

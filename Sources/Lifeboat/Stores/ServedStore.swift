@@ -19,7 +19,7 @@ public struct ServedStore: Sendable {
                     .usage, "an archive is never changed: \(shown(path, limit: 1000)) cannot be served writable",
                     advice: "export it to a folder (--to DIR/), and serve that")
             }
-            let catalog = try await openArchive(path, environment.archiveOpening)
+            let catalog = try await environment.openedArchive(path)
             guard !(catalog is any SequentialSource) else {
                 throw LifeboatError(
                     .usage, "\(shown(path, limit: 1000)) is compressed or a pipe, and can only be read in order",
@@ -44,15 +44,18 @@ public struct ServedStore: Sendable {
                     .usage, "a backup is never changed: \(shown(path, limit: 1000)) cannot be served writable",
                     advice: "export it to a folder (--to DIR/), and serve that")
             }
-            let set = try await BackupSet.open(
-                path, surroundings: environment.surroundings, files: environment.fileSystem)
-            let source = try await set.source(of: try await set.find(at ?? "latest"))
+            let source = try await environment.openedBackup(path, at)
             return ServedStore(store: source, summary: try await summary(of: source) + ", \(source.summary)")
         }
     }
 
     private static func summary(of catalog: any ImageCatalog) async throws -> String {
         let number = try await catalog.images().count
-        return "\(catalog.name) (\(number == 1 ? "1 image" : "\(number) images"))"
+        let images = number == 1 ? "1 image" : "\(number) images"
+        guard let linked = catalog as? any LinkedArchive,
+            let lack = try await catalog.images().lazy.compactMap({ linked.lack(of: $0) }).first
+        else { return "\(catalog.name) (\(images))" }
+        let complete = try await catalog.images().count { linked.lack(of: $0) == nil }
+        return "\(catalog.name) (\(complete) of \(images) complete: \(lack.description))"
     }
 }

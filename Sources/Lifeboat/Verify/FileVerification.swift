@@ -5,6 +5,12 @@ import OCIArchive
 struct FileVerification: Sendable {
     let environment: RunEnvironment
     let observe: RunObserver
+    private let seen = SeenNames()
+
+    init(environment: RunEnvironment, observe: @escaping RunObserver) {
+        self.environment = environment
+        self.observe = observe
+    }
 
     /// - Returns: one entry for the file, and one for each thing that is wrong with it.
     func verify(_ definition: StoreDefinition) async throws -> [ImageReport] {
@@ -16,7 +22,27 @@ struct FileVerification: Sendable {
         }
     }
 
+    /// An archive in volumes is verified with all of them, whichever was named.
     private func verifyArchive(_ path: String) async throws -> [ImageReport] {
+        let (files, faults) = try await VolumeSearch(environment.fileSystem).files(
+            of: path, environment.archiveOpening)
+        var reports: [ImageReport] = []
+        for file in files where await seen.insert(file) {
+            var report = try await verifyFile(file)
+            // All volumes list the same images.
+            if !reports.isEmpty, files.count > 1 { for number in report.indices { report[number].imageCount = 0 } }
+            reports += report
+        }
+        for fault in faults where await seen.insert(fault.description) {
+            var report = ImageReport(source: path, target: "", digest: nil, outcome: .failed)
+            report.error = FailureReport(fault)
+            observe(.imageEnded(report))
+            reports.append(report)
+        }
+        return reports
+    }
+
+    private func verifyFile(_ path: String) async throws -> [ImageReport] {
         if path != "-", let status = try await environment.fileSystem.status(path, followLinks: true) {
             observe(.reading(file: path, bytes: status.size))
         }
@@ -78,4 +104,11 @@ struct FileVerification: Sendable {
         for report in reports { observe(.imageEnded(report)) }
         return reports
     }
+}
+
+/// What was looked at once.
+private actor SeenNames {
+    private var names: Set<String> = []
+
+    func insert(_ name: String) -> Bool { names.insert(name).inserted }
 }

@@ -17,7 +17,11 @@ extension TargetFlags {
 
 extension SelectionFlags {
     /// The sources as written; an archive from which several patterns choose is a source for each of them.
-    func sources(_ texts: [String], in environment: RunEnvironment) async throws -> [SourceDefinition] {
+    ///
+    /// What deltas among them build on goes into the environment's settings.
+    func sources(_ texts: [String], in environment: inout RunEnvironment) async throws -> [SourceDefinition] {
+        var bases: [StoreDefinition] = []
+        for path in self.bases { bases.append(try await base(path, in: environment)) }
         let platforms = try platforms.map { try Platform(parsing: $0) }
         var result: [SourceDefinition] = []
         for text in texts {
@@ -25,7 +29,20 @@ extension SelectionFlags {
                 text, images: images, platforms: platforms, referrers: !noReferrers, in: environment.fileSystem)
         }
         for number in result.indices { result[number].store = try moved(result[number].store) }
+        guard !bases.isEmpty else { return result }
+        let archives = result.map(\.store).filter { if case .archive = $0 { true } else { false } }
+        guard !archives.isEmpty else {
+            throw LifeboatError(.usage, "--base goes with a delta archive, and there is none among the sources")
+        }
+        for archive in archives { environment.settings.archives[archive, default: ArchiveSettings()].bases = bases }
         return result
+    }
+
+    private func base(_ path: String, in environment: RunEnvironment) async throws -> StoreDefinition {
+        if let store = try await StoreDefinition.path(path, in: environment.fileSystem) { return store }
+        throw LifeboatError(
+            .usage, "'\(shown(path, limit: 1000))' is no archive or folder that a delta could build on",
+            advice: "check the path of --base")
     }
 
     /// A backup set at the moment that was asked for.

@@ -80,6 +80,13 @@ struct SelectionFlags: ParsableArguments {
         help: ArgumentHelp(
             "The repository of images in an archive or layout that names only tags.", valueName: "name"))
     var repository: String?
+
+    @Option(
+        name: .customLong("base"),
+        help: ArgumentHelp(
+            "What a delta archive builds on: an archive or layout folder that has its blobs. May be repeated.",
+            valueName: "path"))
+    var bases: [String] = []
 }
 
 /// What is done about things that are there already.

@@ -19,13 +19,17 @@ struct BackupsAddCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
-        let environment = try RunEnvironment.command(nil, repository: selection.repository)
+        var environment = try RunEnvironment.command(nil, repository: selection.repository)
         guard case .backups(let set, _)? = try await StoreDefinition.path(path, in: environment.fileSystem) else {
             throw LifeboatError(
                 .usage, "\(shown(path, limit: 1000)) is not a backup set", advice: "lifeboat backups init makes one")
         }
+        let sources = try await selection.sources([archive], in: &environment)
+        for case .archive(let path) in sources.map(\.store) {
+            environment.settings.archives[.archive(path: path), default: ArchiveSettings()].joinedSet = set
+        }
         let step = CopyStep(
-            kind: .export, sources: try await selection.sources([archive], in: environment),
+            kind: .export, sources: sources,
             target: .backups(path: set, at: nil))
         try await LifeboatCLI.run(
             [Step(name: "add", work: .copy(step))], name: "backups add", in: environment, output: output)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Lifeboat
 import OCI
+import OCIArchive
 
 struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -8,6 +9,7 @@ struct ExportCommand: AsyncParsableCommand {
         discussion: """
             lifeboat export registry.example.com/team/app:1.4 --to app.tar
             lifeboat export 'registry.example.com/team/**' debian:12 --to backup.tar.zst
+            lifeboat export 'registry.example.com/team/**' --since full.tar --to delta.tar --volume-size 50GB
             lifeboat export 'registry.example.com/**' --to /srv/nightly/    # made by lifeboat backups init
             lifeboat export /srv/nightly/ --at 2026-11-20T08:00:00Z --to full.tar
             """)
@@ -24,6 +26,19 @@ struct ExportCommand: AsyncParsableCommand {
             valueName: "path"))
     var to: [String]
 
+    @Option(
+        help: ArgumentHelp(
+            "Write a delta: only what this lacks: an archive, the lifeboat/contents of one, a backup set, or a backup (latest, an id) of the set that is exported.",
+            valueName: "base"))
+    var since: String?
+
+    @Option(
+        name: .customLong("volume-size"),
+        help: ArgumentHelp(
+            "Write the archive in volumes of at most this size (50GB, 4700MB, 650MiB), NAME.1-of-3.tar and so on.",
+            valueName: "size"))
+    var volumeSize: String?
+
     @Flag(help: "Replace an output file that holds something else.")
     var force = false
 
@@ -35,16 +50,58 @@ struct ExportCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
-        let environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var environment = try RunEnvironment.command(registries, repository: selection.repository)
         var targets: [CopyTarget] = []
         for path in to { targets.append(CopyTarget(store: try await target(path, in: environment))) }
+        let definitions = try await selection.sources(sources, in: &environment)
+        try await apply(to: targets, definitions, &environment)
         let step = CopyStep(
-            kind: .export, sources: try await selection.sources(sources, in: environment), targets: targets,
+            kind: .export, sources: definitions, targets: targets,
             overwrite: .always, replacesFile: force)
         if dryRun { return try await printPlan(step, in: environment, output: output) }
         try await LifeboatCLI.run(
             [Step(name: "export", work: .copy(step))], name: "export", in: environment, output: output,
             answersOnStandardOutput: !to.contains("-"))
+    }
+
+    /// What is asked of the archives that are written.
+    private func apply(
+        to targets: [CopyTarget], _ sources: [SourceDefinition], _ environment: inout RunEnvironment
+    ) async throws {
+        guard since != nil || volumeSize != nil else { return }
+        var base: StoreDefinition?
+        if let since { base = try await self.base(since, sources, in: environment) }
+        for target in targets {
+            guard case .archive = target.store else {
+                throw LifeboatError(
+                    .usage, "--since and --volume-size go with archives, not with \(shown(target.store.description))",
+                    advice: "--to FILE.tar")
+            }
+            var settings = ArchiveSettings()
+            settings.since = base
+            do {
+                settings.volumeSize = try volumeSize.map { text throws(LifeboatError) in
+                    try ArchiveSettings.volumeSize(text)
+                }
+            } catch {
+                throw LifeboatError(.usage, "--volume-size: \(error.description)")
+            }
+            environment.settings.archives[target.store] = settings
+        }
+    }
+
+    /// A file, or a backup of the set that the images come from.
+    private func base(
+        _ text: String, _ sources: [SourceDefinition], in environment: RunEnvironment
+    ) async throws -> StoreDefinition {
+        let isFile = try await archiveExists(text, environment.fileSystem)
+        if !isFile, !StoreDefinition.archiveSuffixes.contains(where: text.hasSuffix) {
+            for case .backups(let path, _) in sources.map(\.store) { return .backups(path: path, at: text) }
+        }
+        if isFile, case .backups(let path, let at)? = try await StoreDefinition.path(text, in: environment.fileSystem) {
+            return .backups(path: path, at: at)
+        }
+        return .archive(path: text)
     }
 
     private func target(_ path: String, in environment: RunEnvironment) async throws -> StoreDefinition {

@@ -42,8 +42,9 @@ struct ImportCommand: AsyncParsableCommand {
             let store = try StoreDefinition.registry(parsing: text)
             return CopyTarget(store: store, naming: Naming().under(store))
         }
+        let definitions = try await selection.sources(sources, in: &environment)
         var step = CopyStep(
-            kind: .import, sources: try await selection.sources(sources, in: environment), targets: targets,
+            kind: .import, sources: definitions, targets: targets,
             overwrite: try rules.rule)
         step.repairs = repair
         if rules.dryRun { return try await printPlan(step, in: environment, output: output) }

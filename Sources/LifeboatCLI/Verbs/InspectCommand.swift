@@ -14,21 +14,31 @@ struct InspectCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
-        let environment = try RunEnvironment.command(registries, repository: selection.repository)
-        var trees: [(image: NamedImage, tree: Survey.Node)] = []
-        for source in try await selection.sources([place], in: environment) {
+        var environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var trees: [(image: NamedImage, tree: Survey.Node?, lack: FailureReport?)] = []
+        let sources = try await selection.sources([place], in: &environment)
+        for source in sources {
             trees += try await Survey(environment).inspect(source)
         }
         if output.json {
             Terminal.answer(
                 JSONValue.array(
-                    trees.map { image, tree in .object(["name": .string(image.name), "manifest": tree.json]) }
+                    trees.map { image, tree, lack in
+                        var members: [String: JSONValue] = ["name": .string(image.name)]
+                        members["manifest"] = tree?.json
+                        members["lacks"] = lack.map { .string($0.message) }
+                        return .object(members)
+                    }
                 ).indented)
             return
         }
-        for (image, tree) in trees {
+        for (image, tree, lack) in trees {
             Terminal.answer((image.registry.map { $0 + "/" } ?? "") + image.name)
-            for line in tree.lines { Terminal.answer("  " + line) }
+            for line in tree?.lines ?? [] { Terminal.answer("  " + line) }
+            if let lack {
+                Terminal.answer("  \(image.descriptor.digest), not complete: \(lack.message)")
+                if let advice = lack.advice { Terminal.answer("  try: \(advice)") }
+            }
         }
     }
 }

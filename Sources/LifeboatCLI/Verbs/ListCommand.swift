@@ -18,15 +18,17 @@ struct ListCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
-        let environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var environment = try RunEnvironment.command(registries, repository: selection.repository)
         var entries: [Survey.Entry] = []
-        for source in try await sources(environment) {
+        let sources = try await sources(&environment)
+        for source in sources {
             entries += try await Survey(environment).list(source, readsGraphs: !names)
         }
         if output.json {
             Terminal.answer(JSONValue.array(entries.map(\.json)).indented)
         } else {
             for line in table(entries) { Terminal.answer(line) }
+            for line in lacks(entries) { Terminal.answer(line) }
         }
         for failure in entries.compactMap(\.failure) { Terminal.story(failure.words) }
         if let first = entries.compactMap(\.failure).first {
@@ -34,19 +36,29 @@ struct ListCommand: AsyncParsableCommand {
         }
     }
 
-    private func sources(_ environment: RunEnvironment) async throws -> [SourceDefinition] {
-        let asWritten = try await selection.sources([place], in: environment)
+    private func sources(_ environment: inout RunEnvironment) async throws -> [SourceDefinition] {
+        let asWritten = try await selection.sources([place], in: &environment)
         guard case .registry = asWritten[0].store, !place.contains("*"), !place.contains("@"),
             let slash = place.firstIndex(of: "/"), !place[slash...].contains(":")
         else { return asWritten }
         // HOST/REPOSITORY without a tag: all of its tags.
-        return try await selection.sources([place + ":*"], in: environment)
+        return try await selection.sources([place + ":*"], in: &environment)
+    }
+
+    /// What is not complete in a delta or a volume, by what is lacking.
+    private func lacks(_ entries: [Survey.Entry]) -> [String] {
+        var numbers: [String: Int] = [:]
+        for lack in entries.compactMap(\.lack) {
+            numbers[lack.message + (lack.advice.map { "\n  try: " + $0 } ?? ""), default: 0] += 1
+        }
+        return numbers.sorted { $0.key < $1.key }.map { "\(count($0.value, "image")) not complete: \($0.key)" }
     }
 
     private func table(_ entries: [Survey.Entry]) -> [String] {
         let rows = entries.compactMap { entry -> [String]? in
             guard let image = entry.image else { return nil }
             let bytes = entry.graph.map { size($0.size) } ?? ""
+            if entry.lack != nil { return [image.name, image.descriptor.digest.description, "part", ""] }
             let kind =
                 image.descriptor.mediaType.isIndex ? "index" : image.descriptor.mediaType.isManifest ? "image" : "other"
             return [image.name, image.descriptor.digest.description, names ? "" : kind, bytes]
@@ -79,6 +91,7 @@ extension Survey.Entry {
             members["mediaType"] = .string(image.descriptor.mediaType.rawValue)
         }
         if let graph { members["bytes"] = .number(graph.size) }
+        if let lack { members["lacks"] = .string(lack.message) }
         if let failure {
             members["error"] = .object(["class": .string(failure.kind.rawValue), "message": .string(failure.message)])
         }

@@ -26,15 +26,30 @@ struct ServeCommand: AsyncParsableCommand {
             "The repository of images in an archive or layout that names only tags.", valueName: "name"))
     var repository: String?
 
+    @Option(
+        name: .customLong("base"),
+        help: ArgumentHelp(
+            "What a delta archive builds on: an archive or layout folder that has its blobs. May be repeated.",
+            valueName: "path"))
+    var bases: [String] = []
+
     @Flag(name: .shortAndLong, help: "Say nothing but failures.")
     var quiet = false
 
     func run() async throws {
-        let environment = try RunEnvironment.command(nil, repository: repository)
+        var environment = try RunEnvironment.command(nil, repository: repository)
         guard let definition = try await StoreDefinition.path(path, in: environment.fileSystem) else {
             throw LifeboatError(
                 .notFound, "there is no archive or layout folder \(shown(path, limit: 1000))",
                 advice: writable ? "write \(shown(path, limit: 1000))/ to make a new layout folder" : "check the path")
+        }
+        for base in bases {
+            guard let store = try await StoreDefinition.path(base, in: environment.fileSystem) else {
+                throw LifeboatError(
+                    .notFound, "there is no archive or layout folder \(shown(base, limit: 1000))",
+                    advice: "check the path of --base")
+            }
+            environment.settings.archives[definition, default: ArchiveSettings()].bases.append(store)
         }
         let (host, port) = try address()
         let store = try await ServedStore.open(definition, writable: writable, in: environment)

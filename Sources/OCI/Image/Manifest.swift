@@ -66,8 +66,7 @@ public struct Manifest: Sendable, Hashable {
             throw .policy("\(place) has \(bytes.readableBytes) bytes, the limit is \(Manifest.sizeLimit)")
         }
         if let claimed, claimed.isSchema1 { throw Manifest.schema1(place) }
-        let json = try JSONValue(parsing: bytes, in: place)
-        let members = try json.object(place).filter { $0.value != .null }
+        let members = try ManifestMembers(parsing: bytes, in: place)
         kind = try Manifest.kind(members, in: place)
         let named = try members["mediaType"]?.string("\(place): mediaType")
         let mediaType = try Manifest.mediaType(
@@ -79,7 +78,7 @@ public struct Manifest: Sendable, Hashable {
         } else {
             subject = nil
         }
-        annotations = try members["annotations"]?.strings("\(place): annotations") ?? [:]
+        annotations = try members.readAnnotations()
         let ownType = try members["artifactType"]?.string("\(place): artifactType")
         if case .image(let config?, _) = kind {
             artifactType = ownType ?? config.mediaType.rawValue
@@ -95,10 +94,10 @@ public struct Manifest: Sendable, Hashable {
             advice: "pull and push it once with a current docker, which converts it to schema 2")
     }
 
-    private static func kind(_ members: [String: JSONValue], in place: String) throws(OCIError) -> Kind {
-        let isIndex = members["manifests"] != nil
-        let isImage = members["config"] != nil || members["layers"] != nil || members["blobs"] != nil
-        let isSchema1 = members["fsLayers"] != nil || members["history"] != nil
+    private static func kind(_ members: ManifestMembers, in place: String) throws(OCIError) -> Kind {
+        let isIndex = members.has("manifests")
+        let isImage = members.has("config") || members.has("layers") || members.has("blobs")
+        let isSchema1 = members.has("fsLayers") || members.has("history")
         if (isIndex ? 1 : 0) + (isImage ? 1 : 0) + (isSchema1 ? 1 : 0) > 1 {
             throw .damaged("\(place) is ambiguous: it has members of more than one kind of manifest")
         }
@@ -106,28 +105,16 @@ public struct Manifest: Sendable, Hashable {
         if let version = members["schemaVersion"], version != .number(2) {
             throw .damaged("\(place): schemaVersion is \(shown(version.text, limit: 40)), want 2")
         }
-        if let value = members["manifests"] {
-            return .index(try descriptors(value, in: "\(place): manifests"))
+        if let children = try members.descriptors("manifests") { return .index(children) }
+        if !members.has("config"), !members.has("layers"), let blobs = try members.descriptors("blobs") {
+            return .image(config: nil, layers: blobs)
         }
-        if let value = members["blobs"], members["config"] == nil, members["layers"] == nil {
-            return .image(config: nil, layers: try descriptors(value, in: "\(place): blobs"))
-        }
-        guard let config = members["config"], members["blobs"] == nil else {
+        guard let config = members["config"], !members.has("blobs") else {
             throw .damaged("\(place) is neither an image manifest nor an index: it has no config and no manifests")
         }
         return .image(
             config: try Descriptor(json: config, in: "\(place): config"),
-            layers: try members["layers"].map { value throws(OCIError) in
-                try descriptors(value, in: "\(place): layers")
-            } ?? [])
-    }
-
-    private static func descriptors(_ value: JSONValue, in place: String) throws(OCIError) -> [Descriptor] {
-        var result: [Descriptor] = []
-        for (number, item) in try value.array(place).enumerated() {
-            result.append(try Descriptor(json: item, in: "\(place)[\(number)]"))
-        }
-        return result
+            layers: try members.descriptors("layers") ?? [])
     }
 
     /// Content, `mediaType` member and what the sender says must not contradict each other (CVE-2021-41190).

@@ -24,11 +24,11 @@ extension JSONValue {
     }
 }
 
-private struct JSONParser {
-    let bytes: UnsafeRawBufferPointer
-    let place: String
-    var position = 0
-    var depth = 0
+struct JSONParser {
+    private let bytes: UnsafeRawBufferPointer
+    private let place: String
+    private var position = 0
+    private var depth = 0
 
     init(bytes: UnsafeRawBufferPointer, place: String) {
         self.bytes = bytes
@@ -36,14 +36,24 @@ private struct JSONParser {
     }
 
     mutating func document() throws(OCIError) -> JSONValue {
+        try begin()
+        let value = try value()
+        try end()
+        return value
+    }
+
+    /// Goes to the first byte of the document.
+    mutating func begin() throws(OCIError) {
         if bytes.count >= 3, bytes[0] == 0xef, bytes[1] == 0xbb, bytes[2] == 0xbf {
             throw fault("it begins with a byte order mark")
         }
         skipSpace()
-        let value = try value()
+    }
+
+    /// Checks that the document ends here.
+    mutating func end() throws(OCIError) {
         skipSpace()
         guard position == bytes.count else { throw fault("there is something after the end") }
-        return value
     }
 
     private func fault(_ reason: String) -> OCIError {
@@ -56,7 +66,7 @@ private struct JSONParser {
         while let byte = current, byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 { position += 1 }
     }
 
-    private mutating func value() throws(OCIError) -> JSONValue {
+    mutating func value() throws(OCIError) -> JSONValue {
         guard let byte = current else { throw fault("it ends too early") }
         switch byte {
         case UInt8(ascii: "{"): return try object()
@@ -84,14 +94,33 @@ private struct JSONParser {
         guard depth <= JSONValue.depthLimit else { throw fault("it is nested deeper than \(JSONValue.depthLimit)") }
     }
 
+    /// What begins here; nil at the end.
+    var next: UInt8? { current }
+
     private mutating func object() throws(OCIError) -> JSONValue {
+        var members: [String: JSONValue] = [:]
+        try forEachMember { name, parser throws(OCIError) in
+            guard members.updateValue(try parser.value(), forKey: name) == nil else { throw parser.twice(name) }
+        }
+        return .object(members)
+    }
+
+    private mutating func array() throws(OCIError) -> JSONValue {
+        var items: [JSONValue] = []
+        try forEachItem { parser throws(OCIError) in items.append(try parser.value()) }
+        return .array(items)
+    }
+
+    /// Reads an object member by member.
+    ///
+    /// - Parameter body: reads the value, and says if the name stands twice.
+    mutating func forEachMember(_ body: (String, inout JSONParser) throws(OCIError) -> Void) throws(OCIError) {
         try enter()
         defer { depth -= 1 }
-        var members: [String: JSONValue] = [:]
         skipSpace()
         if current == UInt8(ascii: "}") {
             position += 1
-            return .object(members)
+            return
         }
         while true {
             skipSpace()
@@ -101,42 +130,56 @@ private struct JSONParser {
             guard current == UInt8(ascii: ":") else { throw fault("want ':'") }
             position += 1
             skipSpace()
-            guard members.updateValue(try value(), forKey: name) == nil else {
-                throw fault("the name '\(shown(name, limit: 80))' stands twice")
-            }
+            try body(name, &self)
             skipSpace()
             switch current {
             case UInt8(ascii: ","): position += 1
             case UInt8(ascii: "}"):
                 position += 1
-                return .object(members)
+                return
             default: throw fault("want ',' or '}'")
             }
         }
     }
 
-    private mutating func array() throws(OCIError) -> JSONValue {
+    /// Reads an array item by item.
+    mutating func forEachItem(_ body: (inout JSONParser) throws(OCIError) -> Void) throws(OCIError) {
         try enter()
         defer { depth -= 1 }
-        var items: [JSONValue] = []
         skipSpace()
         if current == UInt8(ascii: "]") {
             position += 1
-            return .array(items)
+            return
         }
         while true {
             skipSpace()
-            items.append(try value())
+            try body(&self)
             skipSpace()
             switch current {
             case UInt8(ascii: ","): position += 1
             case UInt8(ascii: "]"):
                 position += 1
-                return .array(items)
+                return
             default: throw fault("want ',' or ']'")
             }
         }
     }
+
+    /// Passes over a value, as strictly as if it were kept.
+    mutating func skip() throws(OCIError) {
+        switch current {
+        case UInt8(ascii: "{"):
+            var names: Set<String> = []
+            try forEachMember { name, parser throws(OCIError) in
+                guard names.insert(name).inserted else { throw parser.twice(name) }
+                try parser.skip()
+            }
+        case UInt8(ascii: "["): try forEachItem { parser throws(OCIError) in try parser.skip() }
+        default: _ = try value()
+        }
+    }
+
+    func twice(_ name: String) -> OCIError { fault("the name '\(shown(name, limit: 80))' stands twice") }
 
     private mutating func number() throws(OCIError) -> JSONValue {
         let start = position

@@ -61,6 +61,12 @@ public protocol SequentialSource: ImageCatalog {
     func forEachBlob(_ body: @escaping @Sendable (Content) async throws -> Void) async throws
 }
 
+/// A source that lists more than it holds, such as an archive that builds on another one.
+public protocol PartialSource: SourceStore {
+    /// Whether a blob that belongs to its images does not come with them: a target may have it, or `read` says who does.
+    func isElsewhere(_ blob: Digest) -> Bool
+}
+
 /// A store that must know all that comes before the first byte is written, such as an archive.
 public protocol PlannedTarget: TargetStore {
     /// Whether blobs have to be written one by one, in the order that `begin` returns, as to a pipe.
@@ -76,6 +82,12 @@ public protocol PlannedTarget: TargetStore {
     func commit() async throws -> Digest
     /// Ends the work without making anything visible; what was written may serve a later run.
     func abort() async
+    /// What whoever takes the store elsewhere should know about it, after `commit`.
+    var notes: [String] { get }
+}
+
+extension PlannedTarget {
+    public var notes: [String] { [] }
 }
 
 /// A planned target that can be completed with some of its images missing, and says which, such as a backup set.
@@ -180,6 +192,14 @@ public protocol DeletingTarget: ImageTarget {
     /// Deletes a manifest and every tag that points to it.
     func deleteManifest(_ digest: Digest) async throws -> Bool
     func deleteBlob(_ digest: Digest) async throws -> Bool
+}
+
+/// A target that keeps the beginning of a blob whose write was cut off.
+public protocol ResumableTarget: ImageTarget {
+    /// The first bytes of a blob that are there, hashed: `write` takes content that goes on behind them.
+    ///
+    /// They may be the wrong ones: the digest of the whole decides, and after that has failed they are gone.
+    func begun(_ blob: Descriptor) async throws -> Prefix?
 }
 
 /// A target that gathers changes and writes them together, such as the index of a layout folder.

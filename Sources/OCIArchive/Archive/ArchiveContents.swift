@@ -5,8 +5,10 @@ import OCI
 ///
 /// The sha256 of these lines is the archive's id, and covers everything else in the archive.
 public struct ArchiveContents: Sendable {
-    /// The version of the format that is written, and the newest that is read.
+    /// The version of an archive that stands by itself.
     public static let version: Int64 = 1
+    /// The version of deltas and volumes, and the newest that is read.
+    public static let lineageVersion: Int64 = 2
     /// The longest line.
     static let lineLimit = 64 << 10
 
@@ -17,10 +19,14 @@ public struct ArchiveContents: Sendable {
         let digest: Digest
     }
 
+    /// What the archive builds on, and which volume it is; version 2 only.
+    public var lineage = ArchiveLineage()
     var files: [NamedFile] = []
     /// Sorted by registry, repository, tag, digest.
     public var images: [NamedImage] = []
-    /// In the order of the archive.
+    /// One for each of `images`, saying where its parts are; empty in version 1, where all of them are here.
+    var needs: [ImageNeeds] = []
+    /// In the order of the archive; in deltas and volumes also those that stand elsewhere.
     public var blobs: [ArchivedBlob] = []
     /// What manifests point to and the archive leaves out on purpose, sorted.
     public var omitted: [Digest] = []
@@ -32,17 +38,59 @@ public struct ArchiveContents: Sendable {
             output.writeString(JSONValue.object(members).text)
             output.writeInteger(UInt8(ascii: "\n"))
         }
-        line(ArchiveContents.head)
+        line(head)
+        if !lineage.isWhole { line(ArchiveContents.members(lineage)) }
         for file in files { line(ArchiveContents.members(file)) }
-        for image in images { line(ArchiveContents.members(image)) }
+        for (number, image) in images.enumerated() {
+            line(ArchiveContents.members(image).merging(needs.isEmpty ? [:] : members(needs[number])) { $1 })
+        }
         for blob in blobs { line(ArchiveContents.members(blob)) }
         for digest in omitted { line(ArchiveContents.members(omitted: digest)) }
         return output
     }
 
-    static let head: [String: JSONValue] = [
-        "record": .string("archive"), "kind": .string("full"), "version": .number(version),
-    ]
+    /// The version that these contents are written in.
+    var version: Int64 { lineage.isWhole ? ArchiveContents.version : ArchiveContents.lineageVersion }
+
+    var head: [String: JSONValue] {
+        [
+            "record": .string("archive"), "kind": .string(lineage.base == nil ? "full" : "delta"),
+            "version": .number(version),
+        ]
+    }
+
+    /// Whether a blob that is listed stands in this very file.
+    func isHere(_ blob: ArchivedBlob) -> Bool { !blob.isInBase && blob.volume == lineage.volume?.number }
+
+    /// Whether all parts of an image stand in this very file.
+    func isComplete(_ number: Int) -> Bool {
+        guard !needs.isEmpty else { return true }
+        let needs = needs[number]
+        return !needs.base && needs.volumes.allSatisfy { $0 == lineage.volume?.number }
+    }
+
+    static func members(_ lineage: ArchiveLineage) -> [String: JSONValue] {
+        var members: [String: JSONValue] = ["record": .string("backup")]
+        if let base = lineage.base {
+            members["base"] = .string(base.id.description)
+            members["baseName"] = .string(base.name)
+            members["baseTime"] = base.time.map { .number($0) }
+        }
+        if let volume = lineage.volume {
+            members["volume"] = .number(Int64(volume.number))
+            members["volumes"] = .number(Int64(volume.count))
+            members["first"] = volume.first.map { .string($0.description) }
+            members["whole"] = .string(volume.whole.description)
+        }
+        return members
+    }
+
+    func members(_ needs: ImageNeeds) -> [String: JSONValue] {
+        var members: [String: JSONValue] = [:]
+        if needs.base { members["base"] = .bool(true) }
+        if lineage.volume != nil { members["volumes"] = .array(needs.volumes.map { .number(Int64($0)) }) }
+        return members
+    }
 
     static func members(_ file: NamedFile) -> [String: JSONValue] {
         [
@@ -69,6 +117,8 @@ public struct ArchiveContents: Sendable {
         ]
         if let mediaType = blob.mediaType { members["mediaType"] = .string(mediaType.rawValue) }
         if let subject = blob.subject { members["subject"] = .string(subject.description) }
+        if blob.isInBase { members["base"] = .bool(true) }
+        if let volume = blob.volume { members["volume"] = .number(Int64(volume)) }
         return members
     }
 

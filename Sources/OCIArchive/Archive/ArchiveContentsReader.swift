@@ -11,10 +11,11 @@ struct ArchiveContentsReader {
     private var lines: StrictLines
     private var reader = ContentLines()
     private var stage = Stage.head
+    private var isDelta = false
 
     /// Records come in this order.
     private enum Stage: Int {
-        case head, file, image, blob, omitted
+        case head, backup, file, image, blob, omitted
     }
 
     init(archive: String) {
@@ -31,7 +32,7 @@ struct ArchiveContentsReader {
 
     /// - Returns: what was read, and the archive's id.
     mutating func finish() throws -> (ArchiveContents, Digest) {
-        guard lines.endsWithLine, stage != .head else {
+        guard lines.endsWithLine, stage != .head, stage != .backup else {
             throw ArchiveError.damaged("\(lines.place) does not end with a line")
         }
         guard contents.files.map(\.name) == [ArchiveNames.layout, ArchiveNames.index] else {
@@ -46,14 +47,61 @@ struct ArchiveContentsReader {
                 throw line.fault("is not the record that says what it is")
             }
             try ArchiveNames.check(version: version, kind: line.json["kind"]?.stringValue, archive: archive)
-            guard line.json == .object(ArchiveContents.head) else { throw line.fault("is not known") }
+            let kind = line.json["kind"]?.stringValue ?? ""
+            stage = version == ArchiveContents.version ? .file : .backup
+            isDelta = kind == "delta"
+            return ["record": .string("archive"), "kind": .string(kind), "version": .number(version)]
+        }
+        if stage == .backup {
+            contents.lineage = try lineage(line)
             stage = .file
-            return ArchiveContents.head
+            return ArchiveContents.members(contents.lineage)
         }
         let (next, members) = try read(line)
         guard next.rawValue >= stage.rawValue else { throw line.fault("is out of order") }
         stage = next
         return members
+    }
+
+    private func lineage(_ line: StrictLine) throws -> ArchiveLineage {
+        guard line.record == "backup" else { throw line.fault("is not the record that says what it is part of") }
+        var lineage = ArchiveLineage()
+        if isDelta {
+            lineage.base = ArchiveBase(
+                id: try line.digest("base"), name: try line.text("baseName"), time: line.json["baseTime"]?.integerValue)
+        }
+        if line.json["volumes"] != nil {
+            let count = try line.count("volumes")
+            let number = try line.count("volume")
+            guard (1...Int64(VolumeNumber.countLimit)).contains(count), (1...count).contains(number) else {
+                throw line.fault("says that it is volume \(number) of \(count)")
+            }
+            lineage.volume = VolumeNumber(
+                number: Int(number), count: Int(count), first: number == 1 ? nil : try line.digest("first"),
+                whole: try line.digest("whole"))
+        }
+        guard !lineage.isWhole else { throw line.fault("does not say what it is part of") }
+        return lineage
+    }
+
+    private func needs(_ line: StrictLine) throws -> ImageNeeds {
+        var needs = ImageNeeds()
+        needs.base = isDelta && line.json["base"] == .bool(true)
+        if contents.lineage.volume != nil {
+            guard case .array(let numbers)? = line.json["volumes"] else { throw line.fault("has no volumes") }
+            needs.volumes = try numbers.map { try volume($0, line) }
+            guard zip(needs.volumes, needs.volumes.dropFirst()).allSatisfy({ $0 < $1 }) else {
+                throw line.fault("has volumes that are not sorted")
+            }
+        }
+        return needs
+    }
+
+    private func volume(_ number: JSONValue?, _ line: StrictLine) throws -> Int {
+        guard let number = number?.integerValue, let count = contents.lineage.volume?.count,
+            (1...Int64(count)).contains(number)
+        else { throw line.fault("has no volume that there is") }
+        return Int(number)
     }
 
     private mutating func read(_ line: StrictLine) throws -> (Stage, [String: JSONValue]) {
@@ -66,9 +114,14 @@ struct ArchiveContentsReader {
         case "image":
             let image = try reader.image(line)
             contents.images.append(image)
-            return (.image, ArchiveContents.members(image))
+            if contents.lineage.isWhole { return (.image, ArchiveContents.members(image)) }
+            let needs = try needs(line)
+            contents.needs.append(needs)
+            return (.image, ArchiveContents.members(image).merging(contents.members(needs)) { $1 })
         case "blob":
-            let blob = try reader.blob(line, after: contents.blobs.last)
+            var blob = try reader.blob(line, after: contents.blobs.last)
+            blob.isInBase = isDelta && line.json["base"] == .bool(true)
+            if contents.lineage.volume != nil, !blob.isInBase { blob.volume = try volume(line.json["volume"], line) }
             contents.blobs.append(blob)
             return (.blob, ArchiveContents.members(blob))
         case "omitted":

@@ -11,6 +11,12 @@ public enum ArchiveFormat: String, Sendable, Hashable, CaseIterable {
         self = match.format
     }
 
+    /// The part of a file name that says how it is stored, as it is written there; nil for no archive's.
+    static func suffix(of path: String) -> String? {
+        let name = path.lowercased()
+        return suffixes.first { name.hasSuffix($0.suffix) }.map { String(path.suffix($0.suffix.count)) }
+    }
+
     private static let suffixes: [(suffix: String, format: ArchiveFormat)] = [
         (".tar", .plain), (".tar.gz", .gzip), (".tgz", .gzip), (".tar.zst", .zstd), (".tzst", .zstd),
         (".tar.xz", .xz), (".txz", .xz),

@@ -22,7 +22,9 @@ struct ArchiveMap: Sendable {
     let id: Digest
     /// `oci-layout`, `index.json` and `lifeboat/contents`.
     let front: [Slot]
-    /// One for each of `contents.blobs`.
+    /// The blobs that stand in this file: all of the contents, but for deltas and volumes.
+    let blobs: [ArchivedBlob]
+    /// One for each of `blobs`.
     let slots: [Slot]
     let slotNumbers: [Digest: Int]
     let seal: Slot
@@ -33,7 +35,8 @@ struct ArchiveMap: Sendable {
     init(_ contents: ArchiveContents, id: Digest, contentsSize: Int64, archive: String) throws {
         self.contents = contents
         self.id = id
-        let entryCount = contents.blobs.count + 4  // the front, and the seal
+        blobs = contents.lineage.isWhole ? contents.blobs : contents.blobs.filter(contents.isHere)
+        let entryCount = blobs.count + 4  // the front, and the seal
         guard entryCount <= Tar.entryLimit else {
             throw ArchiveError.policy(
                 "\(archive) would have \(entryCount) entries, the limit is \(Tar.entryLimit)",
@@ -53,10 +56,10 @@ struct ArchiveMap: Sendable {
         front.append(try slot(ArchiveNames.contents, contentsSize))
         self.front = front
         var slots: [Slot] = []
-        slots.reserveCapacity(contents.blobs.count)
+        slots.reserveCapacity(blobs.count)
         var numbers: [Digest: Int] = [:]
-        numbers.reserveCapacity(contents.blobs.count)
-        for (number, blob) in contents.blobs.enumerated() {
+        numbers.reserveCapacity(blobs.count)
+        for (number, blob) in blobs.enumerated() {
             guard numbers.updateValue(number, forKey: blob.digest) == nil else {
                 throw ArchiveError.damaged("\(archive) lists \(blob.digest) twice")
             }
@@ -64,7 +67,9 @@ struct ArchiveMap: Sendable {
         }
         self.slots = slots
         slotNumbers = numbers
-        sealBytes = ArchiveSeal(id: id, entryCount: Int64(entryCount), offset: offset).encoded()
+        sealBytes = ArchiveSeal(
+            id: id, entryCount: Int64(entryCount), offset: offset, version: contents.version
+        ).encoded()
         seal = try slot(ArchiveNames.seal, Int64(sealBytes.readableBytes))
     }
 
@@ -81,7 +86,7 @@ struct ArchiveMap: Sendable {
 
     /// The headers of a blob.
     func header(_ number: Int) -> ByteBuffer {
-        TarHeader.bytes(name: contents.blobs[number].name, size: contents.blobs[number].size)
+        TarHeader.bytes(name: blobs[number].name, size: blobs[number].size)
     }
 
     /// The seal's entry and the end of the tar.
@@ -99,11 +104,13 @@ struct ArchiveSeal: Sendable, Hashable {
     let entryCount: Int64
     /// Where its own header begins.
     let offset: Int64
+    /// The version of the contents.
+    let version: Int64
 
     func encoded() -> ByteBuffer {
         let json = JSONValue.object([
             "contents": .string(id.description), "entries": .number(entryCount), "offset": .number(offset),
-            "version": .number(ArchiveContents.version),
+            "version": .number(version),
         ])
         return ByteBuffer(string: json.text + "\n")
     }

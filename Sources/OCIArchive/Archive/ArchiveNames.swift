@@ -18,10 +18,16 @@ enum ArchiveNames {
 
     /// - Throws: `ArchiveError` `.damaged` for a version or kind that only a newer Lifeboat knows.
     static func check(version: Int64, kind: String?, archive: String) throws {
-        guard version == ArchiveContents.version, kind == nil || kind == "full" else {
+        let known: [String] =
+            switch version {
+            case ArchiveContents.version: ["full"]
+            case ArchiveContents.lineageVersion: ["full", "delta"]
+            default: []
+            }
+        guard let kind, known.contains(kind) else {
             throw ArchiveError.damaged(
-                "\(archive) has format version \(version), kind '\(shown(kind ?? "full", limit: 40))'; this Lifeboat "
-                    + "reads version \(ArchiveContents.version), kind 'full'",
+                "\(archive) has format version \(version), kind '\(shown(kind ?? "", limit: 40))'; this Lifeboat reads "
+                    + "versions up to \(ArchiveContents.lineageVersion), of kind 'full' or 'delta'",
                 advice: "read it with a newer Lifeboat")
         }
     }

@@ -4,10 +4,10 @@ import OCI
 /// Exactly what an archive of some images will be, before the first byte of it is written.
 public struct ArchivePlan: Sendable {
     let map: ArchiveMap
-    let index: ByteBuffer
-    let contents: ByteBuffer
-    /// Configs and layers, in the order of the archive, as the manifests describe them.
+    /// Configs and layers of this file, in the order of the archive, as the manifests describe them.
     public let blobs: [Descriptor]
+    /// What is left to the archive or backup that a delta builds on.
+    let inBase: Set<Digest>
 
     /// The sha256 of the archive's contents: equal ids mean equal archives.
     public var id: Digest { map.id }
@@ -16,67 +16,53 @@ public struct ArchivePlan: Sendable {
 
     /// - Parameters:
     ///   - images: in any order; one that stands twice counts once.
+    ///   - base: what a delta builds on; nil for a full archive.
     ///   - manifest: reads one of the manifests of their graphs.
     /// - Throws: `ArchiveError` `.usage` if one name stands for two images, `.policy` above the limit of entries,
     ///   `.damaged` if a blob is said to have two sizes; and what `manifest` throws.
     public init(
-        _ images: [PlannedImage], archive: String, reading manifest: @Sendable (Digest) async throws -> Manifest
+        _ images: [PlannedImage], archive: String, since base: BaseContents? = nil,
+        reading manifest: @Sendable (Digest) async throws -> Manifest
     ) async throws {
-        let sorted = images.sorted { $0.image.precedes($1.image) }
-        var walk = PlanWalk()
-        for planned in sorted { try await walk.visit(planned.graph, .manifests, manifest) }
-        for planned in sorted { try await walk.visit(planned.graph, .blobs, manifest) }
-        var contents = ArchiveContents()
-        contents.images = try ArchivePlan.unique(sorted.map(\.image))
-        contents.blobs = walk.manifests + (walk.configs + walk.layers).map(\.archived)
-        contents.omitted = walk.omitted.subtracting(contents.blobs.map(\.digest)).sorted()
-        index = ArchivePlan.indexBytes(of: contents)
-        contents.files = [
-            .init(
-                name: ArchiveNames.layout, size: Int64(ArchiveNames.layoutBytes.readableBytes),
-                digest: Digest(of: ArchiveNames.layoutBytes)),
-            .init(name: ArchiveNames.index, size: Int64(index.readableBytes), digest: Digest(of: index)),
-        ]
-        self.contents = contents.encoded()
-        blobs = (walk.configs + walk.layers).map(\.descriptor)
+        try self.init(try await ArchiveDraft(images, since: base, reading: manifest), archive: archive)
+    }
+
+    init(_ draft: ArchiveDraft, archive: String) throws {
+        var contents = draft.contents
+        contents.files = ArchivePlan.files(of: contents)
+        let encoded = contents.encoded()
         map = try ArchiveMap(
-            contents, id: Digest(of: self.contents), contentsSize: Int64(self.contents.readableBytes),
-            archive: archive)
+            contents, id: Digest(of: encoded), contentsSize: Int64(encoded.readableBytes), archive: archive)
+        blobs = zip(draft.contents.blobs.suffix(draft.blobs.count), draft.blobs).filter { contents.isHere($0.0) }
+            .map(\.1)
+        inBase = contents.lineage.base == nil ? [] : Set(contents.blobs.filter(\.isInBase).map(\.digest))
     }
 
     /// The first three entries.
     var front: ByteBuffer {
         var bytes = TarEntryBytes.whole(ArchiveNames.layout, ArchiveNames.layoutBytes)
-        for (name, content) in [(ArchiveNames.index, index), (ArchiveNames.contents, contents)] {
-            bytes.writeImmutableBuffer(TarEntryBytes.whole(name, content))
-        }
+        bytes.writeImmutableBuffer(TarEntryBytes.whole(ArchiveNames.index, ArchivePlan.indexBytes(of: map.contents)))
+        bytes.writeImmutableBuffer(TarEntryBytes.whole(ArchiveNames.contents, map.contents.encoded()))
         return bytes
     }
 
-    static func unique(_ images: [NamedImage]) throws -> [NamedImage] {
-        var result: [NamedImage] = []
-        for var image in images {
-            image.descriptor = Descriptor(
-                mediaType: image.descriptor.mediaType, digest: image.descriptor.digest, size: image.descriptor.size)
-            guard let last = result.last, last.hasName(of: image) else {
-                result.append(image)
-                continue
-            }
-            if last.descriptor.digest == image.descriptor.digest { continue }
-            guard image.tag == nil else {
-                throw ArchiveError.usage(
-                    "\(image.fullName) stands for two images, \(last.descriptor.digest.short) and "
-                        + image.descriptor.digest.short)
-            }
-            result.append(image)
-        }
-        return result
+    /// `oci-layout` and `index.json`, as the contents record them.
+    static func files(of contents: ArchiveContents) -> [ArchiveContents.NamedFile] {
+        let index = indexBytes(of: contents)
+        return [
+            .init(
+                name: ArchiveNames.layout, size: Int64(ArchiveNames.layoutBytes.readableBytes),
+                digest: Digest(of: ArchiveNames.layoutBytes)),
+            .init(name: ArchiveNames.index, size: Int64(index.readableBytes), digest: Digest(of: index)),
+        ]
     }
 
-    /// `index.json`: the images by name, then whatever refers to one of their manifests and has no name itself.
+    /// `index.json`: the images that are complete here by name, then whatever refers to one of their manifests and has
+    /// no name itself.
     static func indexBytes(of contents: ArchiveContents) -> ByteBuffer {
-        let names = Dictionary(contents.images.map { ($0.name, 1) }, uniquingKeysWith: +)
-        var entries = contents.images.map { image in
+        let images = zip(contents.images.indices, contents.images).filter { contents.isComplete($0.0) }.map(\.1)
+        let names = Dictionary(images.map { ($0.name, 1) }, uniquingKeysWith: +)
+        var entries = images.map { image in
             var descriptor = image.descriptor
             let naming = ImageNaming(registry: image.registry, repository: image.repository, tag: image.tag)
             descriptor.annotations = naming.annotations
@@ -87,14 +73,27 @@ public struct ArchivePlan: Sendable {
             }
             return descriptor.json
         }
-        let named = Set(contents.images.map(\.descriptor.digest))
-        let referrers = contents.blobs.filter { $0.subject != nil && !named.contains($0.digest) }
+        let named = Set(images.map(\.descriptor.digest))
+        let referrers = referrers(in: contents, of: named)
         entries += referrers.sorted { $0.digest < $1.digest }.map(\.descriptor.json)
         let json = JSONValue.object([
             "schemaVersion": .number(2), "mediaType": .string(MediaType.ociIndex.rawValue),
             "manifests": .array(entries),
         ])
         return ByteBuffer(string: json.text)
+    }
+
+    private static func referrers(in contents: ArchiveContents, of named: Set<Digest>) -> [ArchivedBlob] {
+        let all = contents.blobs.filter { $0.subject != nil && !named.contains($0.digest) }
+        if contents.lineage.isWhole { return all }
+        // Of an image that is complete here, whatever refers to it is here too; a manifest stands behind what it
+        // refers to.
+        var complete = named
+        return all.filter { blob in
+            guard contents.isHere(blob), let subject = blob.subject, complete.contains(subject) else { return false }
+            complete.insert(blob.digest)
+            return true
+        }
     }
 }
 

@@ -10,6 +10,8 @@ public struct ArchiveReport: Sendable {
     public internal(set) var id: Digest?
     /// Whether it ends with its seal. What others wrote never does.
     public internal(set) var isSealed = false
+    /// What it builds on, and which volume it is.
+    public internal(set) var lineage = ArchiveLineage()
     public internal(set) var imageCount = 0
     public internal(set) var blobCount = 0
     /// Bytes of the blobs.
@@ -37,8 +39,8 @@ public struct ArchiveReport: Sendable {
 
     mutating func count(_ map: ArchiveMap) {
         imageCount = map.contents.images.count
-        blobCount = map.contents.blobs.count
-        byteCount = map.contents.blobs.reduce(0) { $0 + $1.size }
+        blobCount = map.blobs.count
+        byteCount = map.blobs.reduce(0) { $0 + $1.size }
     }
 
     mutating func add(_ kind: FailureKind, at place: String, _ detail: String, images: [String] = []) {
@@ -69,6 +71,20 @@ public struct ArchiveReport: Sendable {
             "\(complete.count) of \(images.count) images are complete: "
                 + complete.prefix(ArchiveReport.namedLimit).joined(separator: ", ")
                 + (more > 0 ? " and \(more) more" : ""))
+    }
+
+    /// Says what the archive is part of, and which of its images are complete in it.
+    mutating func note(_ contents: ArchiveContents) {
+        lineage = contents.lineage
+        guard !lineage.isWhole else { return }
+        if let volume = lineage.volume {
+            notes.append("volume \(volume.number) of \(volume.count), of \(volume.whole)")
+        }
+        if let base = lineage.base { notes.append("a delta: it builds on \(base.description)") }
+        let complete = contents.images.indices.count { contents.isComplete($0) }
+        let others =
+            lineage.base == nil ? "the other volumes" : lineage.volume == nil ? "that" : "that or the other volumes"
+        notes.append("\(complete) of \(contents.images.count) images are complete in it, the rest needs \(others)")
     }
 
     /// Counts images as damaged that lack what is behind the place where reading came to its end.

@@ -20,9 +20,9 @@ extension ArchiveRepository: ImageSource {
         case .digest(let digest):
             if let image = images.resolve(digest) { return image }
             if case .planned(let map) = archive.blobs, let number = map.slotNumbers[digest],
-                map.contents.blobs[number].role == .manifest
+                map.blobs[number].role == .manifest
             {
-                return map.contents.blobs[number].descriptor
+                return map.blobs[number].descriptor
             }
             // A child of an index, or whatever refers to an image: its content says what it is.
             guard let place = archive.place(digest), place.size <= Manifest.sizeLimit else {
@@ -70,7 +70,7 @@ extension ArchiveRepository: RandomAccessSource {
 }
 
 /// What refers to which manifest, found out when it is first asked for.
-actor ReferrerTable {
+public actor ReferrerTable {
     private let load: @Sendable () async throws -> [Digest: [Descriptor]]
     private var loading: Task<[Digest: [Descriptor]], any Error>?
 

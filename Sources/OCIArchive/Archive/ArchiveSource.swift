@@ -32,7 +32,7 @@ public struct ArchiveSource: Sendable {
             path: path, isSealed: true, id: map.id, notes: [], file: file, named: map.contents.images,
             blobs: .planned(map),
             referrers: ReferrerTable {
-                map.contents.blobs.reduce(into: [:]) { table, blob in
+                map.blobs.reduce(into: [:]) { table, blob in
                     if let subject = blob.subject { table[subject, default: []].append(blob.descriptor) }
                 }
             })

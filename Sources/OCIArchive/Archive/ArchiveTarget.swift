@@ -12,6 +12,8 @@ public final class ArchiveTarget: Sendable {
     public let format: ArchiveFormat
     let fileSystem: any FileSystem
     let replaces: Bool
+    /// What a delta builds on; nil for a full archive.
+    let base: BaseContents?
     private let phase: Mutex<Phase>
 
     enum Phase {
@@ -28,19 +30,25 @@ public final class ArchiveTarget: Sendable {
         let writer: (any ArchiveWriter)?
         /// What stood at the final name at the beginning.
         let found: FileStatus?
+        /// What interrupted runs of something else have left.
+        var remains: PartialRemains?
+        /// The same of other files, which somebody else looks after.
+        var others: [PartialRemains] = []
     }
 
     /// - Parameters:
     ///   - format: nil to go by the suffix of `path`.
     ///   - replace: whether a file at `path` that holds something else may be replaced.
+    ///   - base: what the archive is to build on: it then holds only what that lacks.
     /// - Throws: `ArchiveError` `.usage` for a suffix that is no archive's.
     public init(
         path: String, format: ArchiveFormat? = nil, fileSystem: any FileSystem = LocalFileSystem(),
-        replace: Bool = false
+        replace: Bool = false, since base: BaseContents? = nil
     ) throws {
         self.path = path
         self.fileSystem = fileSystem
         replaces = replace
+        self.base = base
         phase = Mutex(.new)
         guard let format = format ?? (path == "-" ? .plain : ArchiveFormat(suffixOf: path)) else {
             throw ArchiveError.usage(
@@ -69,6 +77,8 @@ public final class ArchiveTarget: Sendable {
 
     var isPipe: Bool { path == "-" }
     var partialPath: String { path + ".partial" }
+    /// The partial of something else, of which blobs are used.
+    var oldPath: String { partialPath + ".old" }
 
     func session() throws -> Session {
         try phase.withLock { phase throws(ArchiveError) in

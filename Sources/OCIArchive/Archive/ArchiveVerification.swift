@@ -82,6 +82,7 @@ public struct ArchiveVerification: Sendable {
             report.add(failure, at: "archive")
         }
         report.noteComplete(of: names)
+        report.note(front.map.contents)
     }
 
     private func verifyOurs(

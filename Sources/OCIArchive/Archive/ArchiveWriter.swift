@@ -9,11 +9,17 @@ protocol ArchiveWriter: Sendable {
     func start(reading manifest: @Sendable (Digest) async throws -> Manifest) async throws
     /// Whether the right bytes are in a slot from an earlier run.
     func holds(_ number: Int) async throws -> Bool
-    /// Fills a slot. If it throws, the slot is as if nothing had been written.
+    /// The beginning of a slot that was being filled when a write was cut off; nil if there is none.
+    func begun(_ number: Int) async throws -> Prefix?
+    /// Fills a slot, behind the content's prefix where that is what `begun` has given. If it throws, the slot is as if nothing had been written.
     func write(_ content: Content, to number: Int) async throws
     /// Seals and syncs; all slots are complete.
     func finish() async throws
     func close() async throws
+}
+
+extension ArchiveWriter {
+    func begun(_ number: Int) async throws -> Prefix? { nil }
 }
 
 /// Collects small chunks into large writes.
@@ -52,9 +58,13 @@ struct WriteRun {
 
 extension ArchiveMap {
     /// Writes a slot from its header to its padding, `base` bytes before where it stands in the tar.
+    ///
+    /// What stands there of the content's prefix stays.
     func write(_ content: Content, to number: Int, of file: any File, base: Int64 = 0) async throws {
-        var run = WriteRun(at: slots[number].headerOffset - base)
-        try await run.append(header(number), to: file)
+        let isBegun = content.prefix.count > 0
+        var run = WriteRun(
+            at: (isBegun ? slots[number].contentOffset + content.prefix.count : slots[number].headerOffset) - base)
+        if !isBegun { try await run.append(header(number), to: file) }
         try await content.forEachChunk { chunk in try await run.append(chunk, to: file) }
         run.append(zeros: Tar.padding(slots[number].size))
         try await run.flush(to: file)
@@ -65,7 +75,7 @@ extension ArchiveMap {
         to file: any File, base: Int64 = 0, reading manifest: @Sendable (Digest) async throws -> Manifest
     ) async throws {
         var run = WriteRun(at: frontSize - base)
-        for (number, blob) in contents.blobs.enumerated() where blob.role == .manifest {
+        for (number, blob) in blobs.enumerated() where blob.role == .manifest {
             try await run.append(header(number), to: file)
             try await run.append(checked(manifest(blob.digest), blob), to: file)
             run.append(zeros: Tar.padding(blob.size))
@@ -81,9 +91,9 @@ extension ArchiveMap {
     }
 
     /// Manifests come first: this many slots.
-    var manifestCount: Int { contents.blobs.firstIndex { $0.role != .manifest } ?? contents.blobs.count }
+    var manifestCount: Int { blobs.firstIndex { $0.role != .manifest } ?? blobs.count }
     /// Manifests and configs.
-    var headCount: Int { contents.blobs.firstIndex { $0.role == .layer } ?? contents.blobs.count }
+    var headCount: Int { blobs.firstIndex { $0.role == .layer } ?? blobs.count }
     /// Where the layers begin, or the seal.
     var headEnd: Int64 { headCount < slots.count ? slots[headCount].headerOffset : seal.headerOffset }
 }

@@ -14,6 +14,10 @@ public struct ArchivedBlob: Hashable, Sendable {
     public let mediaType: MediaType?
     /// What a manifest refers to.
     public let subject: Digest?
+    /// Whether the archive leaves it to what it builds on; deltas only.
+    public internal(set) var isInBase = false
+    /// The volume that holds it; nil where the archive is not divided, or builds on what has it.
+    public internal(set) var volume: Int?
 
     public init(digest: Digest, size: Int64, role: Role, mediaType: MediaType? = nil, subject: Digest? = nil) {
         self.digest = digest

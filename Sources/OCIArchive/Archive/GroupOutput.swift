@@ -13,8 +13,11 @@ actor GroupOutput {
     private var isBusy = false
     private var waiting: [Int: [SpoolFile.Extent]] = [:]
 
-    init(_ file: any File, openSpool: @escaping @Sendable () async throws -> any File) {
+    /// - Parameter done: the groups that stand in the file already.
+    init(_ file: any File, after done: GroupResume, openSpool: @escaping @Sendable () async throws -> any File) {
         self.file = file
+        offset = done.end
+        turn = done.count
         self.openSpool = openSpool
     }
 

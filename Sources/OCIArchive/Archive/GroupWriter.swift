@@ -14,35 +14,55 @@ final class GroupWriter: ArchiveWriter {
     /// Manifests and configs uncompressed, until all of them are there.
     private let head: any File
     private let missingConfigs: Mutex<Int>
+    /// What an earlier run that had the same plan has left.
+    private let done: GroupResume
 
     /// - Parameter openSpool: makes a file without a name, on the file system of the archive.
     init(
-        _ plan: ArchivePlan, _ format: ArchiveFormat, _ file: any File,
+        _ plan: ArchivePlan, _ format: ArchiveFormat, _ file: any File, after done: GroupResume = GroupResume(),
         openSpool: @escaping @Sendable () async throws -> any File
     ) async throws {
         self.plan = plan
         self.format = format
         self.file = file
-        output = GroupOutput(file, openSpool: openSpool)
+        self.done = done
+        output = GroupOutput(file, after: done, openSpool: openSpool)
         head = try await openSpool()
         missingConfigs = Mutex(plan.map.headCount - plan.map.manifestCount)
     }
 
-    private static let frontGroup = 0
-    private static let headGroup = 1
+    static let frontGroup = 0
+    static let headGroup = 1
     private static let firstLayerGroup = 2
+
+    /// The group that a slot stands in.
+    static func group(of number: Int, in map: ArchiveMap) -> Int {
+        number < map.headCount ? headGroup : firstLayerGroup + number - map.headCount
+    }
+
+    /// The slots of a group; none of the front.
+    static func slots(of group: Int, in map: ArchiveMap) -> Range<Int> {
+        switch group {
+        case frontGroup: 0..<0
+        case headGroup: 0..<map.headCount
+        default: (group - firstLayerGroup + map.headCount)..<(group - firstLayerGroup + map.headCount + 1)
+        }
+    }
 
     private var map: ArchiveMap { plan.map }
     var isSequential: Bool { false }
 
     func start(reading manifest: @Sendable (Digest) async throws -> Manifest) async throws {
-        try await file.truncate(0)
-        try await writeGroup(GroupWriter.frontGroup) { try await $0.append(plan.front) }
+        try await file.truncate(done.end)
+        if done.count <= GroupWriter.frontGroup {
+            try await writeGroup(GroupWriter.frontGroup) { try await $0.append(plan.front) }
+        }
+        guard done.count <= GroupWriter.headGroup else { return }
         try await map.writeManifests(to: head, base: map.frontSize, reading: manifest)
         if map.headCount == map.manifestCount { try await writeHead() }
     }
 
-    func holds(_ number: Int) -> Bool { false }
+    func holds(_ number: Int) -> Bool { done.holds(number, of: map) }
 
     func write(_ content: Content, to number: Int) async throws {
         if number < map.headCount {
@@ -60,7 +80,7 @@ final class GroupWriter: ArchiveWriter {
             }
         } else {
             let header = map.header(number)
-            let group = GroupWriter.firstLayerGroup + number - map.headCount
+            let group = GroupWriter.group(of: number, in: map)
             try await writeGroup(group, contentAt: header.readableBytes) { encoder in
                 try await encoder.append(header)
                 try await content.forEachChunk { try await encoder.append($0) }

@@ -34,10 +34,27 @@ public struct ArchiveOpening: Sendable {
 /// Opens an archive, whoever wrote it: ours and OCI layouts in a tar, plain or compressed, in a file or on standard
 /// input (`-`); and old docker-archives through `opening.docker`.
 ///
-/// - Returns: an `ArchiveSource`, a `SequentialArchive` for ours where it can only be read in order, or what
-///   `opening.docker` returns.
+/// - Parameter path: of the archive; for one in volumes also that of any of them, a pattern such as `images.*.tar`, or
+///   the name that it would have undivided.
+/// - Returns: an `ArchiveSource`, a `SequentialArchive` for ours where it can only be read in order, a `LinkedArchive` for
+///   deltas and volumes, or what `opening.docker` returns.
 /// - Throws: `ArchiveError` `.notFound`, `.usage` for what is no file, `.damaged`, `.policy`.
 public func openArchive(_ path: String, _ opening: ArchiveOpening = ArchiveOpening()) async throws -> any ImageCatalog {
+    let search = VolumeSearch(opening.fileSystem)
+    let path = try await search.file(for: path)
+    let opened = try await openFile(path, opening)
+    guard let first = ArchivePart(opened), !first.map.contents.lineage.isWhole else { return opened }
+    return linked(try await search.parts(around: first, at: path, opening))
+}
+
+/// Whether there is something at a path, or volumes of an archive of that name beside it.
+public func archiveExists(_ path: String, _ fileSystem: any FileSystem) async throws -> Bool {
+    if try await fileSystem.status(path, followLinks: true) != nil { return true }
+    return try await !VolumeSearch(fileSystem).volumes(of: path).isEmpty
+}
+
+/// Opens one file, whatever it is part of.
+func openFile(_ path: String, _ opening: ArchiveOpening) async throws -> any ImageCatalog {
     let (file, isPipe) = try await openForReading(path, opening.fileSystem)
     do {
         return try await OpeningSteps(path: shown(path, limit: 1000), opening: opening).open(file, isPipe: isPipe)

@@ -26,7 +26,7 @@ final class PipeWriter: ArchiveWriter {
 
     func start(reading manifest: @Sendable (Digest) async throws -> Manifest) async throws {
         try await file.writeNext(plan.front)
-        for (number, blob) in map.contents.blobs.enumerated() where blob.role == .manifest {
+        for (number, blob) in map.blobs.enumerated() where blob.role == .manifest {
             var entry = map.header(number)
             entry.writeImmutableBuffer(try await map.checked(manifest(blob.digest), blob))
             entry.writeRepeatingByte(0, count: Tar.padding(blob.size))

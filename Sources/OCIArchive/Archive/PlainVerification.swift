@@ -36,13 +36,13 @@ struct PlainVerification {
     private func checkManifests(into report: inout ArchiveReport) async throws -> ManifestCheck {
         var check = ManifestCheck(map)
         for number in 0..<map.manifestCount {
-            let (slot, blob) = (map.slots[number], map.contents.blobs[number])
+            let (slot, blob) = (map.slots[number], map.blobs[number])
             let bytes = try await file.read(at: slot.contentOffset, count: Int(slot.size))
             // Whether the bytes are right is found with all other blobs; here it is what they say.
             guard Digest(of: bytes, algorithm: blob.digest.algorithm) == blob.digest else { continue }
             check.take(bytes, blob, archive: report.path)
         }
-        for (digest, fault) in check.faults {
+        for (digest, fault) in check.faults + check.incomplete {
             report.add(.damaged, at: "blob \(digest)", fault, images: check.images(of: digest))
         }
         return check
@@ -57,7 +57,7 @@ struct PlainVerification {
             faults.withLock { $0.append((number, fault)) }
         }
         for (number, fault) in faults.withLock({ $0 }).sorted(by: { $0.number < $1.number }) {
-            let digest = map.contents.blobs[number].digest
+            let digest = map.blobs[number].digest
             report.add(.damaged, at: "blob \(digest)", fault, images: manifests.images(of: digest))
         }
     }

@@ -1,12 +1,21 @@
 import NIOCore
 import OCI
+import Synchronization
 
 /// A plain tar: each blob has its place, so many are written at once.
-struct PlainWriter: ArchiveWriter {
+final class PlainWriter: ArchiveWriter {
     let plan: ArchivePlan
     let file: any File
     /// Whether the file is from an earlier run that had the same plan: what is right in it stays.
     let isResumed: Bool
+    /// Slots that a write of this run has begun and not ended.
+    private let cutOff = Mutex<Set<Int>>([])
+
+    init(plan: ArchivePlan, file: any File, isResumed: Bool) {
+        self.plan = plan
+        self.file = file
+        self.isResumed = isResumed
+    }
 
     private var map: ArchiveMap { plan.map }
     var isSequential: Bool { false }
@@ -27,8 +36,24 @@ struct PlainWriter: ArchiveWriter {
         return try await SlotCheck(map, file: file, archive: file.path).fault(in: number) == nil
     }
 
+    func begun(_ number: Int) async throws -> Prefix? {
+        guard isResumed || cutOff.withLock({ $0.contains(number) }) else { return nil }
+        return try await SlotBeginning(map, file: file).read(number)
+    }
+
     func write(_ content: Content, to number: Int) async throws {
-        try await map.write(content, to: number, of: file)
+        do {
+            try await map.write(content, to: number, of: file)
+        } catch let error as any Failure where error.kind == .damaged {
+            // Nothing is to go on from these bytes.
+            cutOff.withLock { _ = $0.remove(number) }
+            try await file.write(
+                ByteBuffer(repeating: 0, count: Int(Tar.blockSize)), at: map.slots[number].headerOffset)
+            throw error
+        } catch {
+            cutOff.withLock { _ = $0.insert(number) }
+            throw error
+        }
     }
 
     func finish() async throws {

@@ -27,14 +27,14 @@ public actor SequentialArchive {
         self.file = file
         manifests = try await SequentialManifests.read(front.map, stream, spool: spool)
         referrers = ReferrerTable { [map] in
-            map.contents.blobs.reduce(into: [:]) { table, blob in
+            map.blobs.reduce(into: [:]) { table, blob in
                 if let subject = blob.subject { table[subject, default: []].append(blob.descriptor) }
             }
         }
     }
 
     static func expectEntry(_ number: Int, _ map: ArchiveMap, _ stream: TarStream) async throws -> TarEntry {
-        let (slot, blob) = (map.slots[number], map.contents.blobs[number])
+        let (slot, blob) = (map.slots[number], map.blobs[number])
         guard let entry = try await stream.nextEntry() else {
             throw ArchiveError.damaged("\(stream.archive) ends before \(blob.name)")
         }
@@ -74,7 +74,7 @@ extension SequentialArchive: SequentialSource {
         for number in map.manifestCount..<map.slots.count {
             _ = try await SequentialArchive.expectEntry(number, map, stream)
             try await body(
-                Content(map.contents.blobs[number].descriptor, from: path) { send in
+                Content(map.blobs[number].descriptor, from: path) { send in
                     while let chunk = try await stream.nextChunk() { try await send(chunk) }
                 })
         }

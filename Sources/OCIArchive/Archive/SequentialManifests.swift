@@ -25,7 +25,7 @@ struct SequentialManifests: Sendable {
     static func read(
         _ map: ArchiveMap, _ stream: TarStream, spool: @Sendable () async throws -> any File
     ) async throws -> SequentialManifests {
-        let size = map.contents.blobs.prefix(map.manifestCount).reduce(0) { $0 + $1.size }
+        let size = map.blobs.prefix(map.manifestCount).reduce(0) { $0 + $1.size }
         guard size > memoryLimit else {
             var known: [Digest: ByteBuffer] = [:]
             try await forEach(map, stream) { known[$0.descriptor.digest] = $0.bytes }
@@ -50,14 +50,14 @@ struct SequentialManifests: Sendable {
         for number in 0..<map.manifestCount {
             let entry = try await SequentialArchive.expectEntry(number, map, stream)
             let bytes = try await stream.content(of: entry, upTo: Manifest.sizeLimit)
-            try await receive(Manifest(bytes, as: map.contents.blobs[number].descriptor, from: stream.archive))
+            try await receive(Manifest(bytes, as: map.blobs[number].descriptor, from: stream.archive))
         }
     }
 
     /// What a digest names; nil if it is no manifest of the archive.
     func descriptor(_ digest: Digest) -> Descriptor? {
         guard let number = map.slotNumbers[digest], number < map.manifestCount else { return nil }
-        return map.contents.blobs[number].descriptor
+        return map.blobs[number].descriptor
     }
 
     func manifest(_ descriptor: Descriptor) async throws -> Manifest? {

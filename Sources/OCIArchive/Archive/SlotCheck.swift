@@ -18,7 +18,7 @@ struct SlotCheck: Sendable {
     /// - Parameter observe: is told of bytes as they are read.
     func fault(in number: Int, observe: @Sendable (Int) -> Void = { _ in }) async throws -> String? {
         let slot = map.slots[number]
-        let blob = map.contents.blobs[number]
+        let blob = map.blobs[number]
         let header = map.header(number)
         guard try await file.read(at: slot.headerOffset, count: header.readableBytes) == header else {
             return "its header, from byte \(slot.headerOffset) on, is not what it should be"

@@ -30,10 +30,10 @@ struct StreamVerification {
             }
         } catch {
             add(manifests.faults + faults, manifests, to: &report)
-            report.addDamaged(manifests.images(of: map.contents.blobs[checked...].map(\.digest)))
+            report.addDamaged(manifests.images(of: map.blobs[checked...].map(\.digest)))
             throw error
         }
-        add(manifests.faults + faults, manifests, to: &report)
+        add(manifests.faults + manifests.incomplete + faults, manifests, to: &report)
         report.isSealed = try await bytes.equal(map.tail)
         if !report.isSealed {
             report.add(.damaged, at: "seal", "the archive is not sealed: it was not written to its end, or was changed")
@@ -52,7 +52,7 @@ struct StreamVerification {
     private func faults(
         in number: Int, _ manifests: inout ManifestCheck, archive: String
     ) async throws -> [(digest: Digest, fault: String)] {
-        let blob = map.contents.blobs[number]
+        let blob = map.blobs[number]
         var faults: [String] = []
         if try await !bytes.equal(map.header(number)) { faults.append("its header is not what it should be") }
         var digester = Digester(blob.digest.algorithm)

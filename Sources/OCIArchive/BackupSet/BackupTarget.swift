@@ -162,13 +162,6 @@ extension BackupTarget: RememberingTarget {
 extension ArchiveContents {
     /// The images and blobs, in the order of archives.
     init(of images: [PlannedImage], reading manifest: @Sendable (Digest) async throws -> Manifest) async throws {
-        self.init()
-        let sorted = images.sorted { $0.image.precedes($1.image) }
-        var walk = PlanWalk()
-        for planned in sorted { try await walk.visit(planned.graph, .manifests, manifest) }
-        for planned in sorted { try await walk.visit(planned.graph, .blobs, manifest) }
-        self.images = try ArchivePlan.unique(sorted.map(\.image))
-        blobs = walk.manifests + (walk.configs + walk.layers).map(\.archived)
-        omitted = walk.omitted.subtracting(blobs.map(\.digest)).sorted()
+        self = try await ArchiveDraft(images, since: nil, reading: manifest).contents
     }
 }

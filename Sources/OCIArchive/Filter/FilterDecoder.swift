@@ -25,6 +25,29 @@ final class FilterDecoder: ByteStream {
     private let limits: DecodingLimits
     private let threads: NIOThreadPool
 
+    /// Decompresses one frame, member or stream within a file, and says where it ended.
+    ///
+    /// - Parameter end: where the frame may end at most; of zstd where it ends.
+    init(
+        _ format: ArchiveFormat, frameOf file: any File, from start: Int64, until end: Int64,
+        threads: NIOThreadPool = .singleton
+    ) {
+        name = shown(file.path, limit: 1000)
+        limits = DecodingLimits()
+        self.threads = threads
+        progress = Mutex(0)
+        let input = DecoderInput(file, from: start, until: end)
+        state =
+            switch format {
+            case .gzip: Mutex(GzipDecoderState(input, isSingle: true))
+            case .xz: Mutex(XZDecoderState(input, memory: limits.memory, isSingle: true))
+            case .zstd, .plain: Mutex(ZstdDecoderState(input))
+            }
+    }
+
+    /// Compressed bytes that what came out so far was made of; known at the end.
+    var usedCount: Int64 { state.withLock { $0.inputCount - Int64($0.restCount) } }
+
     init(
         _ format: ArchiveFormat, _ file: any File, after head: ByteBuffer? = nil, isPipe: Bool,
         limits: DecodingLimits = DecodingLimits(), threads: NIOThreadPool = .singleton
@@ -67,6 +90,8 @@ final class FilterDecoder: ByteStream {
 protocol DecoderState: AnyObject {
     /// Compressed bytes taken so far.
     var inputCount: Int64 { get }
+    /// Of those, bytes that were not needed.
+    var restCount: Int { get }
     /// The next bytes, never an empty buffer; nil at the end, which is then complete.
     func next() throws -> ByteBuffer?
 }
@@ -79,6 +104,8 @@ final class DecoderInput {
     private(set) var count: Int64 = 0
     private var head: ByteBuffer?
     private let isPipe: Bool
+    private let start: Int64
+    private let end: Int64
     /// What libarchive reads from; it stays until the next call.
     private var current = ByteBuffer()
 
@@ -86,6 +113,16 @@ final class DecoderInput {
         self.file = file
         self.head = head
         self.isPipe = isPipe
+        start = 0
+        end = .max
+    }
+
+    /// A part of a file.
+    init(_ file: any File, from start: Int64, until end: Int64) {
+        self.file = file
+        isPipe = false
+        self.start = start
+        self.end = end
     }
 
     func next() throws -> ByteBuffer {
@@ -94,7 +131,9 @@ final class DecoderInput {
             bytes = head
             self.head = nil
         } else {
-            bytes = try file.readBlocking(at: isPipe ? nil : count, count: DecoderInput.chunkSize)
+            let limit = Int(min(Int64(DecoderInput.chunkSize), end - start - count))
+            guard limit > 0 else { return ByteBuffer() }
+            bytes = try file.readBlocking(at: isPipe ? nil : start + count, count: limit)
         }
         count += Int64(bytes.readableBytes)
         return bytes

@@ -16,9 +16,12 @@ final class GzipDecoderState: DecoderState {
     /// Whether the member before is complete and the next one has not begun.
     private var isBetweenMembers = true
     private var memberCount = 0
+    /// Whether the first member is all that is wanted.
+    private let isSingle: Bool
 
-    init(_ input: DecoderInput) {
+    init(_ input: DecoderInput, isSingle: Bool = false) {
         self.input = input
+        self.isSingle = isSingle
         stream = .allocate(capacity: 1)
         stream.initialize(to: z_stream())
     }
@@ -29,6 +32,7 @@ final class GzipDecoderState: DecoderState {
     }
 
     var inputCount: Int64 { input.count }
+    var restCount: Int { current.readableBytes }
 
     func next() throws -> ByteBuffer? {
         if !isStarted {
@@ -38,6 +42,7 @@ final class GzipDecoderState: DecoderState {
             isStarted = true
         }
         while true {
+            if isSingle, isBetweenMembers, memberCount > 0 { return nil }
             if current.readableBytes == 0 {
                 current = try input.next()
                 if current.readableBytes == 0 {

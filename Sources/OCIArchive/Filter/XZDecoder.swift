@@ -6,14 +6,17 @@ import OCI
 final class XZDecoderState: DecoderState {
     private let input: DecoderInput
     private let memory: UInt64
+    /// Whether the first stream is all that is wanted.
+    private let isSingle: Bool
     private let stream: UnsafeMutablePointer<lzma_stream>
     private var current = ByteBuffer()
     private var isStarted = false
     private var isInputAtEnd = false
     private var isAtEnd = false
 
-    init(_ input: DecoderInput, memory: UInt64) {
+    init(_ input: DecoderInput, memory: UInt64, isSingle: Bool = false) {
         self.input = input
+        self.isSingle = isSingle
         self.memory = memory
         stream = .allocate(capacity: 1)
         stream.initialize(to: lzma_stream())
@@ -25,10 +28,12 @@ final class XZDecoderState: DecoderState {
     }
 
     var inputCount: Int64 { input.count }
+    var restCount: Int { current.readableBytes }
 
     func next() throws -> ByteBuffer? {
         if !isStarted {
-            let result = lzma_stream_decoder(stream, memory, CArchiveXZConcatenated | CArchiveXZTellUnsupportedCheck)
+            let flags = CArchiveXZTellUnsupportedCheck | (isSingle ? 0 : CArchiveXZConcatenated)
+            let result = lzma_stream_decoder(stream, memory, flags)
             guard result == LZMA_OK else { throw fault(result) }
             isStarted = true
         }

@@ -21,6 +21,8 @@ final class ZstdDecoderState: DecoderState {
     }
 
     var inputCount: Int64 { input.count }
+    /// libarchive takes whole buffers; what it does not need is an error at the end.
+    var restCount: Int { 0 }
 
     func next() throws -> ByteBuffer? {
         if isAtEnd { return nil }
