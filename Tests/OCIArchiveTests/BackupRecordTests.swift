@@ -143,6 +143,36 @@ struct BackupRecordTests {
         }
     }
 
+    @Test func `a record whose middle is damaged keeps nobody from listing the others`() async throws {
+        try await withSet { set, folder in
+            let first = try await set.seal(try record())
+            var other = try record()
+            other.heads = [first.id]
+            let second = try await set.seal(other)
+            try change("\(folder)/records/\(second.file)") { bytes in
+                let line = bytes.firstIndex(of: UInt8(ascii: "\n")) ?? 0
+                bytes[line + 3] ^= 1
+            }
+            #expect(Set(try await set.backups()) == [first, second])
+            #expect(try await set.heads().contains(first.id))
+            await #expect(throws: ArchiveError.self) { _ = try await set.record(second) }
+        }
+    }
+
+    @Test func `backups of one second stand in the order in which they name each other`() async throws {
+        try await withSet { set, _ in
+            var written: [Backup] = []
+            for number in 0..<6 {
+                var record = try record()
+                record.heads = written.last.map { [$0.id] } ?? []
+                record.header.bytesAdded = Int64(number)
+                written.append(try await set.seal(record))
+            }
+            #expect(try await set.backups() == written)
+            #expect(try await set.find("latest") == written.last)
+        }
+    }
+
     @Test func `writers share the lock, and whoever takes away has it alone`() async throws {
         try await withSet { set, _ in
             let one = try await set.lock(shared: true)

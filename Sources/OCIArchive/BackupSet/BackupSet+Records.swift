@@ -42,7 +42,31 @@ extension BackupSet {
             }
         }
         backups.sort { ($0.header.ended, $0.id) < ($1.header.ended, $1.id) }
-        return (backups, damaged)
+        return (try await ordered(backups), damaged)
+    }
+
+    /// Puts backups of one second in the order in which they name each other.
+    private func ordered(_ backups: [Backup]) async throws -> [Backup] {
+        var result: [Backup] = []
+        result.reserveCapacity(backups.count)
+        var rest = backups[...]
+        while let first = rest.first {
+            var tied = Array(rest.prefix { $0.header.ended == first.header.ended })
+            rest = rest.dropFirst(tied.count)
+            guard tied.count > 1 else {
+                result += tied
+                continue
+            }
+            var heads: [Digest: Set<Digest>] = [:]
+            for backup in tied { heads[backup.id] = Set(try await readableLinks(of: backup).heads) }
+            while !tied.isEmpty {
+                let left = Set(tied.map(\.id))
+                // None names itself, so that there is always one, unless records have been forged.
+                let next = tied.firstIndex { heads[$0.id]?.isDisjoint(with: left) ?? true } ?? 0
+                result.append(tied.remove(at: next))
+            }
+        }
+        return result
     }
 
     /// - Throws: `ArchiveError` `.damaged` for a file that is no sealed record, or has another one's name.

@@ -34,10 +34,19 @@ extension BackupSet {
         }
     }
 
+    /// The links of a record; none of one that is damaged, which others have to say.
+    func readableLinks(of backup: Backup) async throws -> Links {
+        do {
+            return try await links(of: backup)
+        } catch let error as any Failure where error.kind == .damaged || error.kind == .policy {
+            return Links()
+        }
+    }
+
     /// The records that no other record names, sorted.
     public func heads() async throws -> [Digest] {
         let backups = try await backups()
-        let named = try await map(backups, limit: 8) { try await links(of: $0).heads }
+        let named = try await map(backups, limit: 8) { try await readableLinks(of: $0).heads }
         return Set(backups.map(\.id)).subtracting(named.joined()).sorted()
     }
 
