@@ -3,8 +3,8 @@ import NIOCore
 import OCIArchive
 import Synchronization
 
-/// The files of this machine, until a number of calls have been made: then every call fails, as if the process had been
-/// killed there. The power stays on: nothing is synced.
+/// The files of this machine, until a number of calls that change something have been made: then every call fails, as if
+/// the process had been killed there. The power stays on: nothing is synced.
 final class CutFiles: FileSystem {
     private let files = LocalFileSystem()
     private let left: Mutex<Int>
@@ -16,31 +16,32 @@ final class CutFiles: FileSystem {
     /// Calls that could still be made.
     var callsLeft: Int { left.withLock { $0 } }
 
-    func pass(_ action: String, _ path: String) throws {
+    /// - Parameter changes: whether the call changes something: between two of them it is the same where one is cut.
+    func pass(_ action: String, _ path: String, changes: Bool = true) throws {
         let isCut = left.withLock { left in
-            left -= 1
+            if changes { left -= 1 }
             return left < 0
         }
         if isCut { throw FileError(action, path, code: EIO) }
     }
 
     func open(_ path: String, _ mode: OpenMode) async throws -> any File {
-        try pass("open", path)
+        try pass("open", path, changes: mode != .read)
         return CutFile(file: try await files.open(path, mode), files: self)
     }
 
     func status(_ path: String, followLinks: Bool) async throws -> FileStatus? {
-        try pass("look at", path)
+        try pass("look at", path, changes: false)
         return try await files.status(path, followLinks: followLinks)
     }
 
     func list(_ path: String) async throws -> [String] {
-        try pass("list", path)
+        try pass("list", path, changes: false)
         return try await files.list(path)
     }
 
     func openFolder(_ path: String) async throws -> any FolderReader {
-        try pass("list", path)
+        try pass("list", path, changes: false)
         return try await files.openFolder(path)
     }
 
@@ -75,19 +76,19 @@ private struct CutFile: File {
     var path: String { file.path }
 
     func status() async throws -> FileStatus {
-        try files.pass("look at", path)
+        try files.pass("look at", path, changes: false)
         return try await file.status()
     }
 
     func read(at offset: Int64, count: Int) async throws -> ByteBuffer {
-        try files.pass("read", path)
+        try files.pass("read", path, changes: false)
         return try await file.read(at: offset, count: count)
     }
 
     func readNext(_ count: Int) async throws -> ByteBuffer { try await file.readNext(count) }
 
     func readBlocking(at offset: Int64?, count: Int) throws -> ByteBuffer {
-        try files.pass("read", path)
+        try files.pass("read", path, changes: false)
         return try file.readBlocking(at: offset, count: count)
     }
 
@@ -116,7 +117,7 @@ private struct CutFile: File {
     }
 
     func lock(shared: Bool) async throws -> Bool {
-        try files.pass("lock", path)
+        try files.pass("lock", path, changes: false)
         return try await file.lock(shared: shared)
     }
 
