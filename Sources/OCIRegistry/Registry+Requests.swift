@@ -28,6 +28,11 @@ extension Registry {
     func exchange<R>(
         _ request: Request, _ body: (Exchange, HTTPResponseHead, WebAddress) async throws -> R
     ) async throws -> R {
+        if request.kind == .manifest, let budget = pullBudget(), budget.isSpent(at: surroundings.now()) {
+            throw RegistryError(
+                .unavailable, "\(name) allows \(budget.limit) pulls, and \(budget.summary)",
+                advice: "log in, which may allow more, or run it again later: what has arrived is not pulled again")
+        }
         var address = request.address
         var redirects = 0
         var refreshed = false
@@ -154,6 +159,7 @@ extension Registry {
 
     /// Passes the registry's warnings on, each once (distribution specification, "Warnings").
     private func note(_ head: HTTPResponseHead) {
+        if let budget = PullBudget(head.headers, now: surroundings.now()) { withMemory { $0.budget = budget } }
         for text in head.headers["Warning"].prefix(Registry.warningLimit) where text.hasPrefix("299 ") {
             let isNew = withMemory { memory in
                 memory.warnings.count < Registry.warningLimit && memory.warnings.insert(text).inserted

@@ -40,6 +40,8 @@ public final class Registry: Sendable {
         var listings: [RepositoryName: [Tag: ListedTag]] = [:]
         /// Whether the registry refuses the listing of its own kind.
         var lacksOwnListing = false
+        /// What the registry said last; nil where it counts no pulls.
+        var budget: PullBudget?
         var warnings: Set<String> = []
         /// Whether parts of blobs can be asked for, as far as it is known.
         var sendsParts = true
@@ -98,6 +100,9 @@ public final class Registry: Sendable {
 
     /// How many requests have been sent so far, tries that failed included.
     public func requestCounts() -> [RequestKind: Int] { transport.requestCounts() }
+
+    /// How many pulls the registry still allows; nil where it does not say.
+    public func pullBudget() -> PullBudget? { withMemory { $0.budget } }
 
     /// The IP address that stands for the registry in this run; nil before the first request, and between two.
     ///

@@ -81,9 +81,6 @@ import Testing
                 #expect(result.output.contains("read again"), "\(result.output)")
             }
         }
-        let alone = try await Lifeboat.run("verify", "a.tar", "--deep")
-        #expect(alone.status == 64)
-        #expect(alone.errors.contains("--deep goes with --against"), "\(alone.errors)")
     }
 
     @Test func `where a report cannot go is known before the run`() async throws {

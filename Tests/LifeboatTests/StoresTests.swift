@@ -158,7 +158,7 @@ import Testing
         ),
         (
             "keep: 3",
-            "keep: not known of a registry; known: registry, credentials, plainHTTP, tls, mirrors, listing, limits, timeouts, retries"
+            "keep: not known of a registry; known: registry, credentials, plainHTTP, tls, mirrors, listing, limits, timeouts, retries, createRepositories"
         ),
         ("tls: {cert: me.pem}", "tls: wants cert and key together"),
         ("mirrors: [http://x]", "mirrors: 'http://x' is not a registry"),

@@ -47,6 +47,23 @@ import Testing
         #expect(time.seconds == [50, 1050, 10, 100])
     }
 
+    @Test func `R16: a wait that counts down is obeyed as it is said each time`() async throws {
+        let time = Time()
+        let options = RegistryOptions.quick {
+            $0.retry.longestRetryAfter = .seconds(60)
+            $0.retry.attempts = 4
+        }
+        let said = Mutex([30, 20, 10])
+        let loop = RequestLoop(name: "r", options: options, surroundings: time.surroundings)
+        let answer = try await loop.run { () -> String in
+            let next = said.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+            guard let next else { return "in the end" }
+            throw RegistryError.transient("slow down", status: 429, retryAfter: .seconds(next))
+        }
+        #expect(answer == "in the end")
+        #expect(time.seconds == [30_000, 20_000, 10_000])
+    }
+
     @Test func `a clock that is set back neither stops nor opens the pace`() async throws {
         let time = Time()
         let pace = RateLimit(rate: 100, burst: 1, surroundings: time.surroundings)

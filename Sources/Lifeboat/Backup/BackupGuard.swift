@@ -76,7 +76,10 @@ struct BackupGuard: Sendable {
     ///
     /// - Parameter shrink: how much may go, in per cent of the tags.
     func judge(_ plan: inout Plan, shrink: Double) async throws {
-        guard let baseline = try await target.baseline() else { return }
+        // Files are read whole: what is not in them is not there.
+        guard plan.items.contains(where: { !($0.store is any ImageCatalog) }),
+            let baseline = try await target.baseline()
+        else { return }
         let before = baseline.images().filter { $0.tag != nil && $0.tag?.companionStem == nil }
         guard !before.isEmpty else { return }
         var now = Set(plan.items.map { ($0.source.registry ?? "") + "/" + $0.source.name })

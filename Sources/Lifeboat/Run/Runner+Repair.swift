@@ -30,6 +30,16 @@ extension Runner {
             do {
                 let check = ImageCheck(source: source, concurrency: environment.concurrency)
                 images[number].parts = try await check.run(item.root).findings
+                // What is damaged weighs more than what is missing, whichever was seen first.
+                if let damaged = images[number].parts.first(where: { $0.kind == .damaged }),
+                    images[number].error?.kind != .damaged
+                {
+                    images[number].error = FailureReport(
+                        LifeboatError(
+                            .damaged, damaged.message,
+                            advice: "lifeboat import SOURCE --to HOST --repair, from a backup"),
+                        among: [item.store.name])
+                }
             } catch let error as any Failure where error.kind == .unavailable || error.kind == .policy {
                 images[number].notes.append("its parts could not all be read: \(error.description)")
             }

@@ -69,6 +69,7 @@ public struct Runner: Sendable {
                 case .verify(let verify): result = try await run(verify, report, stores)
                 }
                 result.requests = await stores.requestCounts()
+                result.notes += await stores.budgets()
                 return result
             }
             report.notes += try await prune(report, step)
@@ -129,6 +130,8 @@ public struct Runner: Sendable {
         }
         var planner = Planner(targets: targets, spool: spool)
         planner.written = environment.writtenTags
+        // A backup is of everything: what has arrived before is there and costs nothing.
+        let only = targets.contains { $0.store is any PartialTarget } ? nil : only
         planner.only = only
         planner.rotation = rotation
         let guards = targets.compactMap { BackupGuard($0) }

@@ -115,6 +115,13 @@ actor OpenStores {
         }
     }
 
+    /// What registries that count pulls still allow, a line each.
+    func budgets() -> [String] {
+        registries.values.compactMap { registry in
+            registry.pullBudget().map { "\(registry.name): \($0.summary)" }
+        }.sorted()
+    }
+
     /// Requests by kind, all registries together.
     func requestCounts() async -> [String: Int] {
         var counts: [String: Int] = [:]

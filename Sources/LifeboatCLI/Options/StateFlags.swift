@@ -7,7 +7,7 @@ struct StateFlags: ParsableArguments {
     @Option(
         name: .customLong("state"),
         help: ArgumentHelp(
-            "The folder of the catalog, which remembers what was written where (default: the user's state folder).",
+            "The folder of what is remembered from run to run: what was written where, and how runs ended (default: the user's state folder).",
             valueName: "dir"))
     var folder: String?
 

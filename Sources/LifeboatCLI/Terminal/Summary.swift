@@ -10,6 +10,22 @@ enum Summary {
         (report.steps.map { text(of: $0) } + failures(of: report)).joined(separator: "\n")
     }
 
+    /// What of an image is missing or damaged, a line each.
+    private static func partLines(of image: ImageReport) -> [String] {
+        let name = image.source.isEmpty ? image.target : image.source
+        let lines = image.parts.prefix(namesPerCause).map { part in
+            let state =
+                switch part.kind {
+                case .notFound: "missing"
+                case .damaged: "damaged"
+                default: "not read (\(part.kind.rawValue))"
+                }
+            return "  \(state): \(part.what) \(part.digest) of \(shown(name, limit: 300))"
+        }
+        let rest = image.parts.count - lines.count
+        return rest > 0 ? lines + ["  and \(rest) more parts of \(shown(name, limit: 300))"] : lines
+    }
+
     private static func text(of step: StepReport) -> String {
         var lines: [String] = []
         let place = step.target.isEmpty ? step.source : step.target
@@ -35,6 +51,7 @@ enum Summary {
             if step.bytesTrusted > 0 {
                 lines.append("  \(size(step.bytesTrusted)) not sent: the target says that it holds them")
             }
+            for image in step.images { lines += partLines(of: image) }
             for target in step.targets { lines.append("  " + line(target)) }
             if let archive = step.archive { lines.append("  id \(archive)") }
         }

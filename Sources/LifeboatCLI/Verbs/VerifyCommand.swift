@@ -8,7 +8,7 @@ struct VerifyCommand: AsyncParsableCommand {
         abstract: "Read every byte and check it, or compare tags and digests with another store.",
         discussion: """
             lifeboat verify backup.tar
-            lifeboat verify registry.example.com/team/app:1.4
+            lifeboat verify --deep registry.example.com/team/app:1.4
             lifeboat verify backup.tar --against registry.example.com
             lifeboat verify new.example.com --against old.example.com --deep --html certificate.html
             lifeboat verify /srv/nightly/
@@ -23,7 +23,10 @@ struct VerifyCommand: AsyncParsableCommand {
             "Compare with what this archive, folder or registry holds under the same names.", valueName: "path|host"))
     var against: String?
 
-    @Flag(help: "With --against: read every byte of the images again too, instead of their digests only.")
+    @Flag(
+        help:
+            "With --against: read every byte of the images again too, instead of their digests only. Without, it is read anyway."
+    )
     var deep = false
 
     @OptionGroup var selection: SelectionFlags
@@ -33,9 +36,6 @@ struct VerifyCommand: AsyncParsableCommand {
     @OptionGroup var files: ReportFlags
 
     func validate() throws {
-        if deep, against == nil {
-            throw ValidationError("--deep goes with --against: without it every byte is read anyway")
-        }
         if against == nil, !selection.images.isEmpty {
             throw ValidationError("--image goes with --against: without it all of an archive or folder is read")
         }

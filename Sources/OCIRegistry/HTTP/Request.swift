@@ -28,7 +28,7 @@ struct Request: Sendable {
     var body: ByteBuffer?
     /// The longest body that is read of an answer that is no error.
     var bodyLimit = Request.errorLimit
-    /// Whether a fault of the registry (408, 429, 5xx) is an answer like any other and not tried again.
+    /// Whether a fault of the registry (408, 5xx; not 429) is an answer like any other and not tried again.
     var takesFaults = false
     /// The longest wait for the head of the answer; nil for the usual one.
     var headLimit: Duration?

@@ -27,7 +27,8 @@ struct RequestLoop: Sendable {
     func run(_ request: Request, _ send: () async throws -> Answer) async throws -> Answer {
         try await run {
             let answer = try await send()
-            guard answer.mayPass, !request.takesFaults else { return answer }
+            // Who is told to wait gains nothing by asking in another way: a GET may count where a HEAD does not.
+            guard answer.mayPass, !request.takesFaults || answer.status == 429 else { return answer }
             throw answer.fault(on: request.what, at: name, now: surroundings.now())
         }
     }

@@ -27,8 +27,12 @@ extension RemoteRepository: DigestListing {
     public func listedTags() async throws -> [Tag: ListedTag]? {
         guard registry.listing != .standard else { return nil }
         if let known = registry.withMemory({ $0.listings[repository] }) { return known }
-        _ = try await tags()
-        return registry.withMemory { $0.listings[repository] }
+        // Once for all that ask at the same time.
+        return try await registry.turns.take("tags of \(repository)") {
+            if let known = registry.withMemory({ $0.listings[repository] }) { return known }
+            _ = try await tags()
+            return registry.withMemory { $0.listings[repository] }
+        }
     }
 
     public func descriptor(of listed: ListedTag) -> Descriptor {
