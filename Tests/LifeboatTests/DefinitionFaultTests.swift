@@ -105,10 +105,10 @@ import Testing
             "1:10: version: '1.0' is not known, want 1"
         ),
         ("version: 1\nsteps: []", "1:1: stores: missing, want the stores that the steps name"),
-        ("version: 1\nstores: {a: {}}\nsteps: []", "2:13: stores.a: want one of registry, archive and layout"),
+        ("version: 1\nstores: {a: {}}\nsteps: []", "2:13: stores.a: want one of registry, archive, layout and backups"),
         (
             "version: 1\nstores: {a: {registry: a.io, layout: x}}\nsteps: []",
-            "2:13: stores.a: want one of registry, archive and layout"
+            "2:13: stores.a: want one of registry, archive, layout and backups"
         ),
         (
             "version: 1\nstores: {a: {registry: 'https://a.io'}}\nsteps: []",

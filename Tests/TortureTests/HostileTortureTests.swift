@@ -67,11 +67,13 @@ struct HostileTortureTests {
             let made = try await Program.run("python3", "-c", Self.maker, inputs)
             try #require(made.status == 0, "\(made.errors)")
             let crafted = try FileManager.default.contentsOfDirectory(atPath: inputs).map { inputs + "/" + $0 }
-            let archives = crafted + [
-                "containers_skopeo/systemtest/testdata/docker-two-images.tar.xz",
-                "google_go-containerregistry/pkg/v1/tarball/testdata/test_link.tar",
-                "google_go-containerregistry/pkg/v1/tarball/testdata/null_manifest.tar",
-            ].compactMap { fixture($0) }
+            let archives =
+                crafted
+                + [
+                    "containers_skopeo/systemtest/testdata/docker-two-images.tar.xz",
+                    "google_go-containerregistry/pkg/v1/tarball/testdata/test_link.tar",
+                    "google_go-containerregistry/pkg/v1/tarball/testdata/null_manifest.tar",
+                ].compactMap { fixture($0) }
             let tally = Tally("hostile: archives")
             let target = MemoryStore(name: "target")
             try await TestRegistry.run(over: target) { host in
