@@ -13,10 +13,10 @@ public struct RunEnvironment: Sendable {
     public var logger: Logger
     /// Where files go that have no name, such as the manifests of a large plan.
     public var workFolder: String
-    /// Blobs under way at once, at first.
-    public var concurrency = 6
+    /// Blobs under way at once: at first, if nobody sets it, and else all the time.
+    public var concurrency = 6 { didSet { mostConcurrency = concurrency } }
     /// The same as long as more bring more. Each holds about a megabyte.
-    public var mostConcurrency = 12
+    public private(set) var mostConcurrency = 12
     public var retry = RetryPolicy()
     /// The variables of the process, where identities of Azure stand.
     public var variables: [String: String] = [:]

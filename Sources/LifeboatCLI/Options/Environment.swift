@@ -24,7 +24,6 @@ extension RunEnvironment {
         environment.plainHTTPHosts = Set(flags?.plainHTTP ?? [])
         if let concurrency = flags?.concurrency {
             environment.concurrency = concurrency
-            environment.mostConcurrency = concurrency
         }
         environment.defaultRepository = try repository.map { try RepositoryName($0) }
         return environment
