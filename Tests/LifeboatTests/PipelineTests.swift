@@ -172,7 +172,9 @@ import Testing
                     ? "x-{date}.tar"
                     : name == "AT"
                         ? "2026-11-20T08:00:00Z"
-                        : name.lowercased().replacingOccurrences(of: "_", with: "-") + ".example.com"
+                        : name == "SIZE"
+                            ? "4700MB"
+                            : name.lowercased().replacingOccurrences(of: "_", with: "-") + ".example.com"
             }
             #expect(throws: Never.self, "\(name)") { try Pipeline(parsing: bytes, file: name, variables: variables) }
         }

@@ -51,7 +51,7 @@ struct ProcessTortureTests {
         let source = try await TortureWorld.store()
         try await TestRegistry.run(over: source, writable: false) { host in
             let wanted = try await withTemporaryFolder { folder in
-                let result = try await BuiltCommand.run(self.export(host, output, folder), state: folder + "/state")
+                let result = try await BuiltCommand.run(try self.export(host, output, folder), state: folder + "/state")
                 #expect(result.status == 0, "\(result.errors)")
                 return try self.files(folder, output)
             }
@@ -71,14 +71,14 @@ struct ProcessTortureTests {
         let source = try await TortureWorld.store()
         try await withTemporaryFolder { made in
             try await TestRegistry.run(over: source, writable: false) { host in
-                let result = try await BuiltCommand.run(self.export(host, "a.tar", made), state: made + "/state")
+                let result = try await BuiltCommand.run(try self.export(host, "a.tar", made), state: made + "/state")
                 #expect(result.status == 0, "\(result.errors)")
             }
             let tally = Tally("process: import")
             _ = try await map(Torture.cases(Self.cases.filter(\.kills), oneIn: 23), limit: Self.width) { one in
                 let target = MemoryStore(name: "target")
                 try await TestRegistry.run(over: target) { host in
-                    let arguments = ["import", made + "/a.tar", "--to", host]
+                    let arguments = ["import", made + "/out/a.tar", "--to", host]
                     let first = try await BuiltCommand.run(
                         arguments, state: made + "/state", injecting: one.injection)
                     let wrong = try await TortureWorld.faults(of: target, against: source, complete: first.status == 0)
@@ -97,14 +97,15 @@ struct ProcessTortureTests {
         }
     }
 
-    private func export(_ host: String, _ output: String, _ folder: String) -> [String] {
-        ["export", host, "--to", folder + "/out/" + output]
+    private func export(_ host: String, _ output: String, _ folder: String) throws -> [String] {
+        try FileManager.default.createDirectory(atPath: folder + "/out", withIntermediateDirectories: true)
+        return ["export", host, "--to", folder + "/out/" + output]
     }
 
     private func trial(
         _ one: Case, _ host: String, _ output: String, _ folder: String, _ wanted: [String: Data]
     ) async throws -> (Verdict, String) {
-        let arguments = export(host, output, folder)
+        let arguments = try export(host, output, folder)
         let first = try await BuiltCommand.run(arguments, state: folder + "/state", injecting: one.injection)
         let left = try files(folder, output)
         if first.status == 0, left != wanted { return (.silent, "it left \(left.keys.sorted()): \(first.errors)") }

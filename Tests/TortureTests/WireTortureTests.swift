@@ -84,7 +84,7 @@ import Testing
         // To a manifest whose blobs were taken, 403 is the registry's word on that name.
         case .status403: [.auth, .conflict]
         case .status404: [.notFound, .conflict, .protocolViolation, .policy]
-        case .status416: [.protocolViolation, .unavailable]
+        case .status416: [.protocolViolation, .unavailable, .conflict]
         case .truncate, .lengthen, .flip: [.damaged, .protocolViolation, .notFound, .unavailable]
         case .html: [.damaged, .protocolViolation, .conflict]
         // Of what a wrong digest names, a registry knows nothing.
