@@ -189,8 +189,12 @@ import Testing
             let lock = try #require(names.first { $0.hasSuffix(".lock") })
             let other = Process()
             other.executableURL = URL(fileURLWithPath: try #require(Program.path("flock")))
-            other.arguments = ["--no-fork", folder + "/state/pipelines/" + lock, "sleep", "60"]
+            other.arguments = ["--no-fork", folder + "/state/pipelines/" + lock, "sleep", "600"]
             try other.run()
+            defer {
+                kill(other.processIdentifier, SIGTERM)
+                other.waitUntilExit()
+            }
             while try await !simulation.ledger.isLocked(simulation.file) {
                 try await Task.sleep(for: .milliseconds(10))
             }
@@ -205,8 +209,6 @@ import Testing
             try await simulation.serve(until: "2026-11-01T12:00:00Z")
             #expect(simulation.runs.all.isEmpty)
             #expect(simulation.story.all.contains { $0.hasSuffix("is at work; this time is left out") })
-            kill(other.processIdentifier, SIGTERM)
-            other.waitUntilExit()
         }
     }
 
