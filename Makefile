@@ -15,7 +15,7 @@ test:          ## runs all tests
 	@Scripts/install-dependencies test
 	swift test
 
-torture:       ## runs every fault at every place and prints a table (about an hour)
+torture:       ## runs every fault at every place and prints a table (an hour or more)
 	@Scripts/install-dependencies build
 	@Scripts/install-dependencies test
 	@Scripts/torture
