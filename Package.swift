@@ -127,11 +127,3 @@ let package = Package(
             swiftSettings: strict),
     ]
 )
-
-// The fuzzer needs a compiler runtime that not every toolchain has: `make fuzz` asks for it.
-if Context.environment["LIFEBOAT_FUZZ"] != nil {
-    package.targets.append(
-        .executableTarget(
-            name: "Fuzz", dependencies: ["OCI", "OCIArchive", "OCIRegistry", "Lifeboat", nioCore], path: "Tests/Fuzz",
-            swiftSettings: strict))
-}
