@@ -192,7 +192,8 @@ import Testing
             other.arguments = ["--no-fork", folder + "/state/pipelines/" + lock, "sleep", "600"]
             try other.run()
             defer {
-                kill(other.processIdentifier, SIGTERM)
+                // SIGTERM would do, but what a test starts may have been born with it blocked.
+                kill(other.processIdentifier, SIGKILL)
                 other.waitUntilExit()
             }
             while try await !simulation.ledger.isLocked(simulation.file) {
