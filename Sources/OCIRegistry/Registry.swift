@@ -37,6 +37,8 @@ public final class Registry: Sendable {
         var hasRefusedMount = false
         /// Bytes that are sent in one request, once a registry has refused more.
         var largestUpload: Int?
+        /// Blobs that were refused for the token's sake when part of them was sent.
+        var refusedWithin: Set<Digest> = []
         /// What tags point to, of repositories whose listing says so.
         var listings: [RepositoryName: [Tag: ListedTag]] = [:]
         /// Whether the registry refuses the listing of its own kind.
@@ -73,7 +75,9 @@ public final class Registry: Sendable {
         self.surroundings = surroundings
         self.logger = logger
         uptime = Registry.stopwatch(surroundings.clock)
-        let transport = try Transport(root, options: options, surroundings: surroundings, uptime: uptime)
+        let transport = try Transport(
+            root, options: options, budget: Registry.budget(name, options, logger), surroundings: surroundings,
+            uptime: uptime)
         self.transport = transport
         let send: @Sendable (Request) async throws -> Answer = { [name] request in
             try await RequestLoop(name: name, options: options, surroundings: surroundings).run(request) {
@@ -96,7 +100,20 @@ public final class Registry: Sendable {
 
     /// Closes all connections. Nothing can be asked afterwards.
     public func shutdown() async throws {
+        transport.budget?.leave()
         try await transport.endpoint.shutdown()
+    }
+
+    /// What is shared with the other processes of this machine; nil where that is not wanted, or not possible.
+    private static func budget(_ name: String, _ options: RegistryOptions, _ logger: Logger) -> SharedBudget? {
+        guard let folder = options.budgetFolder else { return nil }
+        do throws(RegistryError) {
+            return try SharedBudget(
+                folder: folder, registry: name, identity: options.identity ?? options.credentials.identity(at: name))
+        } catch {
+            logger.debug("limits of \(name) are not shared: \(error.description)")
+            return nil
+        }
     }
 
     /// How many requests have been sent so far, tries that failed included.

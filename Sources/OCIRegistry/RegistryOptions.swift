@@ -17,6 +17,10 @@ public struct RegistryOptions: Sendable {
     public var requestsPerSecond: Double?
     /// The most bytes of bodies in a second, both directions together; nil for no limit.
     public var bytesPerSecond: Int64?
+    /// Where processes of this machine share what a registry allows them; nil to keep to limits of one's own.
+    public var budgetFolder: String?
+    /// Who the credentials are of, where their source does not say.
+    public var identity: String?
     public var retry = RetryPolicy()
     /// The longest wait for a TCP connection and its TLS handshake.
     public var connectTimeout = Duration.seconds(10)

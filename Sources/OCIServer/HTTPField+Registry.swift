@@ -6,5 +6,6 @@ extension HTTPField.Name {
     static let uploadID = HTTPField.Name("Docker-Upload-UUID")!
     static let subject = HTTPField.Name("OCI-Subject")!
     static let filtersApplied = HTTPField.Name("OCI-Filters-Applied")!
+    static let tag = HTTPField.Name("OCI-Tag")!
     static let link = HTTPField.Name("Link")!
 }

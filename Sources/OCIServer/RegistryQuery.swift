@@ -1,26 +1,28 @@
 import HTTPTypes
 import OCI
 
-/// The query of a request, decoded; of two values with one name the first counts.
+/// The query of a request, decoded; of two values with one name the first counts, where not all are asked for.
 struct RegistryQuery: Sendable {
-    private var values: [String: String] = [:]
+    private var values: [String: [String]] = [:]
 
     init(_ text: String?) {
         for pair in (text ?? "").split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = percentDecoded(parts[0]) else { continue }
             let value = parts.count == 2 ? percentDecoded(parts[1]) : ""
-            if let value, values[name] == nil { values[name] = value }
+            if let value { values[name, default: []].append(value) }
         }
     }
 
-    subscript(name: String) -> String? { values[name] }
+    subscript(name: String) -> String? { values[name]?.first }
+
+    func all(_ name: String) -> [String] { values[name] ?? [] }
 
     /// The digest that a request names.
     ///
     /// - Throws: `RegistryError` `DIGEST_INVALID` for text that is no digest.
     func digest(_ name: String) throws(RegistryError) -> Digest? {
-        guard let text = values[name] else { return nil }
+        guard let text = self[name] else { return nil }
         do throws(OCIError) {
             return try Digest(parsing: text)
         } catch {

@@ -28,18 +28,43 @@ extension RegistryService {
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: manifest.bytes))
     }
 
-    func putManifest(_ name: RepositoryName, _ reference: TagOrDigest, _ request: Request) async throws -> Response {
+    /// The most tags of one request.
+    static let tagLimit = 100
+
+    func putManifest(
+        _ name: RepositoryName, _ reference: TagOrDigest, _ query: RegistryQuery, _ request: Request
+    ) async throws -> Response {
         let target = try await writable(name)
+        let tags = try tags(reference, query)
         let bytes = try await manifestBytes(of: request)
         let manifest = try read(bytes, reference, request)
         try await requireChildren(of: manifest, in: target, name)
-        var tags: [Tag] = []
-        if case .tag(let tag) = reference { tags.append(tag) }
         try await asking(.manifestUnknown) { try await target.push(manifest, tags: tags) }
         let digest = manifest.descriptor.digest
         var headers: HTTPFields = [.location: "/v2/\(name)/manifests/\(digest)", .contentDigest: digest.description]
         if let subject = manifest.subject { headers[.subject] = subject.digest.description }
+        if case .digest = reference, !tags.isEmpty {
+            headers[.tag] = tags.map(\.description).joined(separator: ", ")
+        }
         return Response(status: .created, headers: headers)
+    }
+
+    /// What a manifest is to be called: the tag of the path, or those beside the digest (distribution specification 1.2,
+    /// "Pushing Manifests").
+    private func tags(_ reference: TagOrDigest, _ query: RegistryQuery) throws(RegistryError) -> [Tag] {
+        if case .tag(let tag) = reference { return [tag] }
+        let names = query.all("tag")
+        guard names.count <= RegistryService.tagLimit else {
+            throw RegistryError(
+                .uriTooLong, .manifestInvalid, "a manifest is pushed under at most \(RegistryService.tagLimit) tags")
+        }
+        do throws(OCIError) {
+            var tags: [Tag] = []
+            for name in names { tags.append(try Tag(name)) }
+            return tags
+        } catch {
+            throw RegistryError(.badRequest, .manifestInvalid, error.description)
+        }
     }
 
     func deleteManifest(_ name: RepositoryName, _ reference: TagOrDigest) async throws -> Response {

@@ -42,7 +42,7 @@ struct RegistryService: Sendable {
             return try await referrers(name, digest, query)
         case (.manifest(let name, let reference), .get), (.manifest(let name, let reference), .head):
             return try await manifest(name, reference, query, request)
-        case (.manifest(let name, let reference), .put): return try await putManifest(name, reference, request)
+        case (.manifest(let name, let reference), .put): return try await putManifest(name, reference, query, request)
         case (.manifest(let name, let reference), .delete): return try await deleteManifest(name, reference)
         case (.blob(let name, let digest), .get), (.blob(let name, let digest), .head):
             return try await blob(name, digest, query, request, on: channel)

@@ -144,6 +144,58 @@ struct RealProxyTests {
         }
     }
 
+    @Test func `R18: an upload whose token ends on the way is not sent twice, since the token is looked at first`()
+        async throws
+    {
+        let ends = Mutex<ContinuousClock.Instant?>(nil)
+        let script = tokenRegistry(isValid: { token, request in
+            ends.withLock { ends in
+                // The first token ends 200 ms after an upload was let in with it.
+                if request.header("X-Method") == "PUT", ends == nil { ends = .now.advanced(by: .milliseconds(200)) }
+                return token != "t1" || ends.map { $0 > .now } ?? true
+            }
+        }) { _ in ScriptedAnswer(200) }
+        try await ScriptedRegistry.serve(script) { checker in
+            try await DockerRegistry.run { docker in
+                try await Nginx.run(
+                    """
+                    server {
+                        listen $PORT0;
+                        location = /token { proxy_pass http://\(checker.host); proxy_set_header Host $http_host; }
+                        location = /check {
+                            internal;
+                            proxy_pass http://\(checker.host);
+                            proxy_pass_request_body off;
+                            proxy_set_header Content-Length "";
+                            proxy_set_header Host $http_host;
+                            proxy_set_header X-Method $request_method;
+                        }
+                        location / {
+                            auth_request /check;
+                            proxy_set_header Authorization "";
+                            proxy_pass http://\(docker.host);
+                            \(Self.passedOn)
+                        }
+                    }
+                    """
+                ) { nginx in
+                    let options = RegistryOptions.quick { $0.bytesPerSecond = 16 << 20 }
+                    try await withRegistry(nginx.hosts[0], options) { registry in
+                        let repository = registry.repository(try RepositoryName("team/app"))
+                        let bytes = sample(12 << 20)
+                        try await repository.write(Content(bytes, as: .layer(bytes), from: "test"))
+                        let ended = try #require(ends.withLock { $0 })
+                        #expect(ended < .now, "the token was still good when the upload ended")
+                        let isThere = try await repository.contains(.layer(bytes))
+                        #expect(isThere)
+                    }
+                    #expect(checker.requests.count { $0.header("X-Method") == "PUT" } == 1)
+                    #expect(checker.requests.count { $0.path == "/token" } == 2)
+                }
+            }
+        }
+    }
+
     @Test func `a limit on the rate of requests slows down and fails nothing`() async throws {
         try await DockerRegistry.run { docker in
             try await Nginx.run(

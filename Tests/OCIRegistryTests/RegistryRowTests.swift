@@ -187,6 +187,38 @@ struct RegistryRowTests {
         }
     }
 
+    @Test func `R18: a large upload that is refused in the middle goes on in parts, and a token that ends costs one`()
+        async throws
+    {
+        // Each token is good until 18 MiB have come with it; the registry looks at it when a request has come whole.
+        let large = sample(40 << 20)
+        let received = Mutex((upload: ByteBuffer(), byToken: [String: Int]()))
+        let script = tokenRegistry(isValid: { token, request in
+            received.withLock { state in
+                state.byToken[token, default: 0] += request.body.readableBytes
+                return state.byToken[token, default: 0] <= 18 << 20
+            }
+        }) { request in
+            if request.method == .PATCH { received.withLock { _ = $0.upload.writeImmutableBuffer(request.body) } }
+            return request.method == .PUT ? ScriptedAnswer(201) : ScriptedAnswer(202, ["Location": "/upload/1"])
+        }
+        try await withScript(Self.login, script) { repository, server in
+            let content = Content(large, as: .layer(large), from: "test")
+            let error = try await failure { try await repository.write(content) }
+            #expect(error.kind == .unavailable && error.description.contains("401"), "\(error.description)")
+            try await repository.write(content)
+            #expect(received.withLock { $0.upload } == large)
+            // 5 parts of 8 MiB, of which the third and the fifth were refused once and sent again as they were.
+            let parts = server.requests.filter { $0.method == .PATCH }
+            #expect(parts.map { $0.body.readableBytes >> 20 } == [8, 8, 8, 8, 8, 8, 8], "\(parts.count)")
+            #expect(Set(parts.map { $0.header("Content-Range") }).count == 5)
+            // The next one, which nobody has refused, is sent whole.
+            let other = sample(9 << 20, seed: 2)
+            try await repository.write(Content(other, as: .layer(other), from: "test"))
+            #expect(server.requests.last?.body == other)
+        }
+    }
+
     @Test func `R19: a password that has run out is asked for again, once`() async throws {
         let asked = Mutex(0)
         let options = RegistryOptions.quick {

@@ -200,6 +200,27 @@ struct UploadTests {
         }
     }
 
+    @Test(arguments: [["OCI-Tag": "b, a"], ["OCI-Tag": "a"], [:]])
+    func `a manifest by sha512 keeps its digest under the tags that a registry takes beside it`(_ said: HTTPHeaders)
+        async throws
+    {
+        let bytes = try image([]).bytes
+        let manifest = try Manifest(bytes, mediaType: .ociManifest, algorithm: .sha512, from: "test")
+        let digest = manifest.descriptor.digest
+        try await withScript { request in
+            var headers = said
+            let algorithm: Digest.Algorithm = request.path.contains("sha512") ? .sha512 : .sha256
+            headers.add(name: "Docker-Content-Digest", value: "\(Digest(of: bytes, algorithm: algorithm))")
+            return ScriptedAnswer(201, headers)
+        } _: { repository, server in
+            try await repository.push(manifest, tags: [Tag("a"), Tag("b")])
+            let alone = ["b", "a"].filter { !(said.first(name: "OCI-Tag") ?? "").contains($0) }.sorted()
+            #expect(
+                server.lines == ["PUT /v2/team/app/manifests/\(digest)?tag=a&tag=b"]
+                    + alone.map { "PUT /v2/team/app/manifests/\($0)" })
+        }
+    }
+
     @Test func `a registry that does not confirm the digest is read back`() async throws {
         let manifest = try image([])
         try await withScript { request in

@@ -31,6 +31,39 @@ struct PushTests {
     }
 
     @Test(arguments: Home.allCases)
+    func `a manifest that is named by its digest gets the tags beside it, and keeps its algorithm`(home: Home)
+        async throws
+    {
+        try await withRegistry(home) { address in
+            let config = Descriptor(of: ByteBuffer(string: "{}"), mediaType: .ociConfig)
+            try await Self.pushBlob("{}", to: address)
+            let bytes = SeededImages.manifest(config: config, layers: [])
+            let digest = Digest(of: bytes, algorithm: .sha512)
+            let type = ["Content-Type": MediaType.ociManifest.rawValue]
+            let put = try await RawHTTP.send(
+                "PUT /v2/app/manifests/\(digest)?tag=1.2&tag=latest", to: address, type, body: bytes)
+            #expect(put.status == 201)
+            #expect(put.headers["oci-tag"] == "1.2, latest")
+            for tag in ["1.2", "latest"] {
+                let head = try await RawHTTP.send("HEAD /v2/app/manifests/\(tag)", to: address)
+                #expect(head.headers["docker-content-digest"] == "\(digest)")
+            }
+            let plain = try await RawHTTP.send("PUT /v2/app/manifests/\(digest)", to: address, type, body: bytes)
+            #expect(plain.status == 201)
+            #expect(plain.headers["oci-tag"] == nil)
+            let wrong = try await RawHTTP.send(
+                "PUT /v2/app/manifests/\(digest)?tag=3&tag=no%20tag", to: address, type, body: bytes)
+            #expect(wrong.status == 400)
+            let many = (0...100).map { "tag=t\($0)" }.joined(separator: "&")
+            let long = try await RawHTTP.send(
+                "PUT /v2/app/manifests/\(digest)?\(many)", to: address, type, body: bytes)
+            #expect(long.status == 414)
+            let tags = try await RawHTTP.send("GET /v2/app/tags/list", to: address)
+            #expect(tags.text.contains(#"["1.2","latest"]"#), "\(tags.text)")
+        }
+    }
+
+    @Test(arguments: Home.allCases)
     func `a blob comes in one piece, two requests or many chunks`(home: Home) async throws {
         try await withRegistry(home) { address in
             try await Self.pushBlob("in one", to: address)

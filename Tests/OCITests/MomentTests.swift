@@ -25,8 +25,21 @@ struct MomentTests {
     }
 
     @Test(arguments: [
+        ("2025-11-21T02:00:00Z", 0), ("2025-11-21T02:00:00.5+01:00", 500_000_000),
+        ("2025-11-21T02:00:00.000000001Z", 1), ("2025-11-21T02:00:00.9999999999Z", 999_999_999),
+    ])
+    func `fractions are kept to the billionth, and written without`(_ text: String, _ nanoseconds: Int64) throws {
+        let moment = try Moment(parsing: text)
+        #expect(moment.nanoseconds == nanoseconds)
+        #expect(!moment.description.contains("."))
+        #expect((Moment(moment.seconds) < moment) == (nanoseconds > 0))
+    }
+
+    @Test(arguments: [
         "", "2025-11-21", "2025-11-21T02:00:00", "2025-11-21T02:00Z", "2025-02-29T00:00:00Z", "2025-13-01T00:00:00Z",
-        "2025-11-31T00:00:00Z", "2025-11-21T24:00:00Z", "2025-11-21T02:60:00Z", "2025-11-21T02:00:00.Z",
+        "2025-11-31T00:00:00Z", "2025-02-31T00:00:00Z", "2025-04-31T00:00:00Z", "2025-06-31T00:00:00Z",
+        "2025-09-31T00:00:00Z", "2025-12-32T00:00:00Z", "2025-12-00T00:00:00Z", "2025-11-21T24:00:00Z",
+        "2025-11-21T02:60:00Z", "2025-11-21T02:00:00.Z",
         "2025-11-21T02:00:00+25:00", "2025-11-21T02:00:00Zx", "1900-02-29T00:00:00Z", "latest", "٢٠٢٥-11-21T02:00:00Z",
     ])
     func `what is no moment is refused`(_ text: String) {

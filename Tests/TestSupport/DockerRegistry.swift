@@ -1,6 +1,4 @@
 import Foundation
-import NIOCore
-import NIOPosix
 
 /// The registry of the distribution project, as Debian packages it, run from its binary.
 public struct DockerRegistry: Sendable {
@@ -23,32 +21,11 @@ public struct DockerRegistry: Sendable {
         let folder = FileManager.default.temporaryDirectory.appending(path: "lifeboat-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        var lastError: any Error = CancellationError()
-        // The port is free when it is picked and may be taken a moment later.
-        for _ in 0..<5 {
-            let port = try await freePort()
-            let process = try start(port: port, asksForLogin: asksForLogin, in: folder)
-            defer {
-                process.terminate()
-                process.waitUntilExit()
-            }
-            do {
-                try await waitUntilReady(port, process)
-            } catch {
-                lastError = error
-                continue
-            }
-            return try await body(DockerRegistry(host: "127.0.0.1:\(port)"))
+        return try await LocalServer.run(ports: 1) { ports in
+            try start(port: ports[0], asksForLogin: asksForLogin, in: folder)
+        } _: { ports in
+            try await body(DockerRegistry(host: "127.0.0.1:\(ports[0])"))
         }
-        throw lastError
-    }
-
-    private static func freePort() async throws -> Int {
-        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .bind(host: "127.0.0.1", port: 0).get()
-        let port = channel.localAddress?.port ?? 0
-        try await channel.close()
-        return port
     }
 
     private static func start(port: Int, asksForLogin: Bool, in folder: URL) throws -> Process {
@@ -77,20 +54,5 @@ public struct DockerRegistry: Sendable {
         process.standardError = FileHandle.nullDevice
         try process.run()
         return process
-    }
-
-    private static func waitUntilReady(_ port: Int, _ process: Process) async throws {
-        for _ in 0..<500 {
-            guard process.isRunning else { throw ChannelError.eof }
-            do {
-                let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                    .connect(host: "127.0.0.1", port: port).get()
-                try await channel.close()
-                return
-            } catch {
-                try await Task.sleep(for: .milliseconds(20))
-            }
-        }
-        throw ChannelError.connectTimeout(.seconds(10))
     }
 }

@@ -1,6 +1,4 @@
 import Foundation
-import NIOCore
-import NIOPosix
 
 /// nginx as Debian packages it, with a configuration of a test's own.
 public struct Nginx: Sendable {
@@ -20,29 +18,15 @@ public struct Nginx: Sendable {
         -> R
     {
         try await withTemporaryFolder { folder in
-            var lastError: any Error = CancellationError()
-            // A port is free when it is picked and may be taken a moment later.
-            for _ in 0..<5 {
-                let numbers = try await freePorts(ports)
+            try await LocalServer.run(ports: ports) { numbers in
                 var text = configuration
                 for (number, port) in numbers.enumerated() {
                     text = text.replacingOccurrences(of: "$PORT\(number)", with: "127.0.0.1:\(port)")
                 }
-                let process = try start(text, in: folder)
-                defer {
-                    // It is born with signals blocked and would not hear SIGTERM.
-                    kill(process.processIdentifier, SIGKILL)
-                    process.waitUntilExit()
-                }
-                do {
-                    for port in numbers { try await waitUntilReady(port, process) }
-                } catch {
-                    lastError = error
-                    continue
-                }
-                return try await body(Nginx(hosts: numbers.map { "127.0.0.1:\($0)" }))
+                return try start(text, in: folder)
+            } _: { numbers in
+                try await body(Nginx(hosts: numbers.map { "127.0.0.1:\($0)" }))
             }
-            throw lastError
         }
     }
 
@@ -71,33 +55,6 @@ public struct Nginx: Sendable {
         process.standardError = FileHandle.nullDevice
         try process.run()
         return process
-    }
-
-    private static func freePorts(_ count: Int) async throws -> [Int] {
-        var channels: [any Channel] = []
-        for _ in 0..<count {
-            channels.append(
-                try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                    .bind(host: "127.0.0.1", port: 0).get())
-        }
-        let ports = channels.map { $0.localAddress?.port ?? 0 }
-        for channel in channels { try await channel.close() }
-        return ports
-    }
-
-    private static func waitUntilReady(_ port: Int, _ process: Process) async throws {
-        for _ in 0..<500 {
-            guard process.isRunning else { throw ChannelError.eof }
-            do {
-                let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                    .connect(host: "127.0.0.1", port: port).get()
-                try await channel.close()
-                return
-            } catch {
-                try await Task.sleep(for: .milliseconds(20))
-            }
-        }
-        throw ChannelError.connectTimeout(.seconds(10))
     }
 }
 

@@ -71,7 +71,7 @@ struct Selector: Sendable {
         let digests = Array(Set(candidates.map(\.descriptor.digest)))
         let descriptors = Dictionary(
             candidates.map { ($0.descriptor.digest, $0.descriptor) }, uniquingKeysWith: { first, _ in first })
-        let times = try await map(digests, limit: concurrency) { digest -> (Digest, CreationTime?) in
+        let times = try await map(digests, limit: concurrency) { digest -> (Digest, Moment?) in
             guard let descriptor = descriptors[digest] else { return (digest, nil) }
             if let spool {
                 let reader = SpooledReader(source: source, spool: spool)
@@ -80,7 +80,7 @@ struct Selector: Sendable {
             return (digest, try await CreationTime.read(descriptor, from: source, by: source))
         }
         let byDigest = Dictionary(times, uniquingKeysWith: { first, _ in first })
-        var dated: [(time: CreationTime, tag: Tag)] = []
+        var dated: [(time: Moment, tag: Tag)] = []
         var undated: [Tag] = []
         for image in candidates {
             guard let tag = image.tag else { continue }

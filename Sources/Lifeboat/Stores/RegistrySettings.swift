@@ -80,6 +80,7 @@ extension RegistrySettings {
     {
         var options = options
         if let source = credentials.map({ $0.source(files, variables) }) { options.credentials = source }
+        if case .passwordFile(let username, _)? = credentials { options.identity = "user \(username)" }
         options.plainHTTP = plainHTTP ?? options.plainHTTP
         options.tls.caFile = caFile ?? options.tls.caFile
         options.tls.certificateFile = certificateFile ?? options.tls.certificateFile

@@ -16,6 +16,7 @@ extension RunEnvironment {
         if flags != nil {
             registries.proxies = try ProxySettings(environment: variables)
             registries.tls.folders = certificateFolders(variables)
+            registries.budgetFolder = stateFolder + "/budgets"
         }
         var environment = RunEnvironment(
             fileSystem: LocalFileSystem(), surroundings: .machine, registries: registries,

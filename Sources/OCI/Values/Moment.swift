@@ -1,7 +1,9 @@
-/// A moment in UTC, to the second, in the Gregorian calendar.
+/// A moment in UTC, in the Gregorian calendar; what is written of it goes down to the second.
 public struct Moment: Hashable, Sendable {
-    /// Seconds since 1970-01-01T00:00:00Z.
+    /// Whole seconds since 1970-01-01T00:00:00Z.
     public var seconds: Int64
+    /// Billionths of a second beyond them, less than 1,000,000,000; 0 unless it was read with a fraction.
+    public internal(set) var nanoseconds: Int64 = 0
 
     public init(_ seconds: Int64) {
         self.seconds = seconds
@@ -14,7 +16,7 @@ public struct Moment: Hashable, Sendable {
 }
 
 extension Moment: Comparable {
-    public static func < (a: Moment, b: Moment) -> Bool { a.seconds < b.seconds }
+    public static func < (a: Moment, b: Moment) -> Bool { (a.seconds, a.nanoseconds) < (b.seconds, b.nanoseconds) }
 }
 
 extension Moment: CustomStringConvertible {
@@ -50,73 +52,9 @@ extension Moment: CustomStringConvertible {
     }
 }
 
-extension Moment {
-    /// Reads RFC 3339, such as `2026-11-20T08:30:00+01:00`; a fraction of a second is dropped.
-    ///
-    /// - Throws: `OCIError` `.usage` for anything else.
-    public init(parsing text: String) throws(OCIError) {
-        guard let seconds = Moment.seconds(of: text) else {
-            throw OCIError(
-                .usage, "'\(shown(text, limit: 80))' is not a time",
-                advice: "write it as in 2026-11-20T08:30:00Z or 2026-11-20T08:30:00+01:00 (RFC 3339)")
-        }
-        self.seconds = seconds
-    }
-
-    private static func seconds(of text: String) -> Int64? {
-        var rest = Array(text.utf8)[...]
-        func number(_ digits: Int) -> Int64? {
-            guard rest.count >= digits else { return nil }
-            var value: Int64 = 0
-            for byte in rest.prefix(digits) {
-                guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
-                value = value * 10 + Int64(byte - UInt8(ascii: "0"))
-            }
-            rest = rest.dropFirst(digits)
-            return value
-        }
-        func sign(_ wanted: String) -> UInt8? {
-            guard let byte = rest.first, wanted.utf8.contains(byte) else { return nil }
-            rest = rest.dropFirst()
-            return byte
-        }
-        guard let year = number(4), sign("-") != nil, let month = number(2), sign("-") != nil, let day = number(2),
-            sign("Tt ") != nil, let hour = number(2), sign(":") != nil, let minute = number(2), sign(":") != nil,
-            let second = number(2), (1...12).contains(month), (1...Moment.days(of: month, year)).contains(day),
-            hour < 24, minute < 60, second <= 60
-        else { return nil }
-        if sign(".") != nil {
-            guard number(1) != nil else { return nil }
-            while number(1) != nil {}
-        }
-        guard let zone = sign("Zz+-") else { return nil }
-        var offset: Int64 = 0
-        if zone == UInt8(ascii: "+") || zone == UInt8(ascii: "-") {
-            guard let hours = number(2), sign(":") != nil, let minutes = number(2), hours < 24, minutes < 60 else {
-                return nil
-            }
-            offset = (hours * 3600 + minutes * 60) * (zone == UInt8(ascii: "+") ? 1 : -1)
-        }
-        guard rest.isEmpty else { return nil }
-        let shifted = month <= 2 ? year - 1 : year
-        let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
-        let era = shifted.floored(by: 400)
-        let yearOfEra = shifted - era * 400
-        let days = era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-        return days * 86_400 + hour * 3600 + minute * 60 + second - offset
-    }
-
-    private static func days(of month: Int64, _ year: Int64) -> Int64 {
-        switch month {
-        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
-        case 4, 6, 9, 11: 30
-        default: 31
-        }
-    }
-}
-
 extension Int64 {
-    fileprivate func floored(by divisor: Int64) -> Int64 {
+    /// Divided, and rounded down.
+    func floored(by divisor: Int64) -> Int64 {
         let quotient = self / divisor
         return self % divisor < 0 ? quotient - 1 : quotient
     }

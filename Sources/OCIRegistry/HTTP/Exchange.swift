@@ -100,8 +100,8 @@ final class Exchange: Sendable {
         return collected
     }
 
-    /// The status of the answer, once its head has come.
-    var status: Int? { state.withLock { $0.head.map { Int($0.status.code) } } }
+    /// The head of the answer, if it has come.
+    var headSoFar: HTTPResponseHead? { state.withLock { $0.head } }
 
     // MARK: The request's body
 

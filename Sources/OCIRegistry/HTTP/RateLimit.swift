@@ -10,6 +10,8 @@ final class RateLimit: Sendable {
         var left: Double
         /// Milliseconds, by the wall clock.
         var seen: Int64
+        /// Among how many the rate is divided.
+        var parts = 1.0
     }
 
     let rate: Double
@@ -27,15 +29,21 @@ final class RateLimit: Sendable {
         state = Mutex(State(left: burst, seen: surroundings.now()))
     }
 
+    /// Keeps to one of so many equal parts of the rate from now on.
+    func divide(by parts: Int) {
+        state.withLock { $0.parts = Double(max(1, parts)) }
+    }
+
     /// - Throws: `CancellationError` if the task ends while it waits.
     func take(_ units: Int) async throws {
-        let debt = state.withLock { state in
+        let (debt, rate) = state.withLock { state in
+            let rate = self.rate / state.parts
             let now = surroundings.now()
             // A clock that is set back gives nothing, one that is set forward a burst at most.
             let passed = max(0, Double(now - state.seen) / 1000)
             state.seen = now
             state.left = min(burst, state.left + passed * rate) - Double(units)
-            return max(0, -state.left)
+            return (max(0, -state.left), rate)
         }
         if debt > 0 { try await surroundings.sleep(for: .seconds(debt / rate)) }
     }

@@ -16,7 +16,9 @@ final class RequestLimiter: Sendable {
     private static let calm = 4
 
     private struct State {
-        let most: Int
+        /// What there is, and what of it is ours.
+        let all: Int
+        var most: Int
         var limit: Int
         var used = 0
         var uploads = 0
@@ -54,7 +56,20 @@ final class RequestLimiter: Sendable {
     /// - Parameter limit: the most at once; 1 counts as 2, one in each direction.
     init(limit: Int) {
         let most = max(RequestLimiter.least, limit)
-        state = Mutex(State(most: most, limit: most))
+        state = Mutex(State(all: most, most: most, limit: most))
+    }
+
+    /// Takes one of so many equal parts of what there is, at least one place in each direction.
+    func divide(by parts: Int) {
+        let admitted = state.withLock { state -> [CheckedContinuation<Void, any Error>] in
+            let most = max(RequestLimiter.least, state.all / max(1, parts))
+            guard most != state.most else { return [] }
+            // A registry that is overloaded gets more by and by only.
+            state.limit = state.limit == state.most ? most : min(state.limit, most)
+            state.most = most
+            return state.admit()
+        }
+        for continuation in admitted { continuation.resume() }
     }
 
     func withPlace<R>(_ use: Use, _ body: () async throws -> R) async throws -> R {

@@ -22,13 +22,20 @@ final class Transport: Sendable {
     /// Nil, and nothing is done for it, where there is no such limit.
     private let requestLimit: RateLimit?
     private let bandwidth: RateLimit?
+    /// Nil where the process has the registry for itself.
+    let budget: SharedBudget?
+    private let uptime: @Sendable () -> Duration
     private let counts = Mutex<[RequestKind: Int]>([:])
 
-    /// - Parameter uptime: the time since some moment.
+    /// - Parameters:
+    ///   - budget: what is shared with other processes.
+    ///   - uptime: the time since some moment.
     init(
-        _ registry: WebAddress, options: RegistryOptions, surroundings: Surroundings,
+        _ registry: WebAddress, options: RegistryOptions, budget: SharedBudget?, surroundings: Surroundings,
         uptime: @escaping @Sendable () -> Duration
     ) throws(RegistryError) {
+        self.budget = budget
+        self.uptime = uptime
         self.registry = registry
         self.options = options
         self.surroundings = surroundings
@@ -67,29 +74,63 @@ final class Transport: Sendable {
         // A token is fetched on behalf of a request that waits for nothing else, so it needs no place of its own.
         if call.kind == .token { return try await perform(call, body) }
         let use: RequestLimiter.Use = if case .stream = call.body { .upload } else { .other }
+        divide()
         return try await limiter.withPlace(use) {
             // Other hosts, to which the registry redirects, are not its own.
             let isOurs = call.address.hasSameOrigin(as: registry)
-            if isOurs { try await breaker.admit() }
+            if isOurs {
+                try await sitOut()
+                try await breaker.admit()
+            }
             let era = limiter.era
-            var status: Int?
+            var head: HTTPResponseHead?
             do {
                 let result = try await perform(call) { exchange in
-                    defer { status = exchange.status }
+                    defer { head = exchange.headSoFar }
                     return try await body(exchange)
                 }
-                note(status, nil, since: era, isOurs: isOurs)
+                note(head, nil, since: era, isOurs: isOurs)
                 return result
             } catch {
                 // An upload may fail because of where its bytes come from.
-                note(status, use == .upload ? nil : error, since: era, isOurs: isOurs)
+                note(head, use == .upload ? nil : error, since: era, isOurs: isOurs)
                 throw error
             }
         }
     }
 
+    /// Leaves the others their part of what the registry allows.
+    private func divide() {
+        guard let parts = budget?.parts(at: uptime()) else { return }
+        limiter.divide(by: parts)
+        requestLimit?.divide(by: parts)
+        bandwidth?.divide(by: parts)
+    }
+
+    /// Waits as long as the registry has asked anybody on this machine to.
+    ///
+    /// Not longer than this process would wait if it were asked itself; then the registry can say so.
+    private func sitOut() async throws {
+        var waits = 0
+        while let until = budget?.pause, waits < options.retry.attempts {
+            let left = Duration.milliseconds(until - surroundings.now())
+            guard left > .zero, left <= options.retry.longestRetryAfter else { return }
+            // Not all at the same moment.
+            try await surroundings.sleep(for: left + options.retry.delay(after: 1, random: surroundings.random()))
+            waits += 1
+        }
+    }
+
     /// Learns from how a request has ended how the registry is.
-    private func note(_ status: Int?, _ error: (any Error)?, since era: Int, isOurs: Bool) {
+    private func note(_ head: HTTPResponseHead?, _ error: (any Error)?, since era: Int, isOurs: Bool) {
+        let status = head.map { Int($0.status.code) }
+        if isOurs, let budget, let head, Answer.isFault(Int(head.status.code)) {
+            let now = surroundings.now()
+            if let wait = RetryAfter.wait(head.headers.first(name: "Retry-After"), now: now), wait > .zero {
+                let (seconds, rest) = wait.components
+                budget.leaveAlone(until: now + seconds * 1000 + rest / 1_000_000_000_000_000)
+            }
+        }
         let fault = error as? RegistryError
         if status.map(Transport.overload.contains) ?? fault?.isSilence ?? false {
             limiter.fall(since: era)

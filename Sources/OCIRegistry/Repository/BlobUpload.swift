@@ -36,7 +36,11 @@ struct BlobUpload: Sendable {
     }
 
     private var chunkSize: Int? {
-        if let limit = registry.withMemory({ $0.largestUpload }) { return limit }
+        let digest = blob.digest
+        let limit = registry.withMemory { memory in
+            memory.largestUpload ?? (memory.refusedWithin.contains(digest) ? BlobUpload.smallChunk : nil)
+        }
+        if let limit { return limit }
         if case .chunks(let size) = registry.options.upload { return max(1, size) }
         return nil
     }
@@ -108,6 +112,7 @@ struct BlobUpload: Sendable {
         call.headers.replaceOrAdd(name: "Content-Type", value: MediaType.octetStream.rawValue)
         if let authorization { call.headers.replaceOrAdd(name: "Authorization", value: authorization) }
         call.body = .stream(length)
+        var sent = 0
         let answer = try await registry.transport.exchange(call) { exchange -> Answer in
             var isEarly = false
             do {
@@ -116,6 +121,7 @@ struct BlobUpload: Sendable {
                         isEarly = true
                         throw AnsweredEarly()
                     }
+                    sent += chunk.readableBytes
                 }
                 exchange.finish()
             } catch {
@@ -132,6 +138,10 @@ struct BlobUpload: Sendable {
         }
         if answer.status == 401 {
             await registry.authenticator.discard(authorization, for: repository.push)
+            // A registry that looks at the token late would refuse the whole again (R18): of several requests, the one in
+            // hand is lost.
+            let digest = blob.digest
+            if sent > BlobUpload.smallChunk { registry.withMemory { _ = $0.refusedWithin.insert(digest) } }
             throw RegistryError.transient("\(repository.name) no longer takes the token (401) for \(what)", status: 401)
         }
         return answer
@@ -158,8 +168,8 @@ struct BlobUpload: Sendable {
 
     // MARK: Several requests
 
-    /// Bytes a request for a registry that refuses longer ones.
-    private static let smallChunk = 8 << 20
+    /// Bytes a request for a registry that refuses longer ones, or cuts them short.
+    static let smallChunk = 8 << 20
 
     private func sendInChunks(of size: Int, to session: WebAddress) async throws {
         let upload = ChunkedUpload(repository: repository, session: session, what: what)

@@ -29,14 +29,23 @@ extension RemoteRepository: ImageTarget {
 
     public func push(_ manifest: Manifest, tags: [Tag]) async throws {
         let digest = manifest.descriptor.digest
+        var left = tags
         // Under a tag a registry computes the digest by itself, and that is a sha256 one.
-        if tags.isEmpty || digest.algorithm != .sha256 { try await push(manifest, as: .digest(digest)) }
-        for tag in tags { try await push(manifest, as: .tag(tag)) }
+        if tags.isEmpty || digest.algorithm != .sha256 {
+            let taken = try await push(manifest, as: .digest(digest), tags: tags)
+            left.removeAll { taken.contains($0.description) }
+        }
+        for tag in left { try await push(manifest, as: .tag(tag)) }
     }
 
-    private func push(_ manifest: Manifest, as reference: TagOrDigest) async throws {
+    /// - Parameter tags: what the manifest is to be called besides, where a registry takes that beside a digest
+    ///   (distribution specification 1.2, end-7b).
+    /// - Returns: those of them that it has taken.
+    @discardableResult
+    private func push(_ manifest: Manifest, as reference: TagOrDigest, tags: [Tag] = []) async throws -> Set<String> {
         let what = RemoteRepository.what(reference)
-        var request = Request(.write, .PUT, address(of: reference), access: push, what: what)
+        let address = tags.reduce(address(of: reference)) { $0.adding("tag", $1.description) }
+        var request = Request(.write, .PUT, address, access: push, what: what)
         request.headers.add(name: "Content-Type", value: manifest.descriptor.mediaType.rawValue)
         request.headLimit = registry.options.commitTimeout
         request.body = manifest.bytes
@@ -47,8 +56,10 @@ extension RemoteRepository: ImageTarget {
         if manifest.subject != nil, answer.headers.contains(name: "OCI-Subject") {
             registry.withMemory { $0.hasReferrersAPI = true }
         }
-        if let said = answer.digest, said == Digest(of: manifest.bytes, algorithm: said.algorithm) { return }
+        let taken = answer.headers[canonicalForm: "OCI-Tag"].map { String($0) }
+        if let said = answer.digest, said == Digest(of: manifest.bytes, algorithm: said.algorithm) { return Set(taken) }
         try await readBack(manifest, reference)
+        return Set(taken)
     }
 
     /// A registry that does not confirm the digest may have stored something else (R32).

@@ -56,7 +56,8 @@ enum LoginFile {
         return String(cString: real)
     }
 
-    private static func makeFolder(_ path: String) throws(RegistryError) {
+    /// Makes a folder and those above it, for nobody but its owner; one that exists is no error.
+    static func makeFolder(_ path: String) throws(RegistryError) {
         var status = stat()
         if stat(path, &status) == 0 { return }
         if let slash = path.lastIndex(of: "/"), slash > path.startIndex { try makeFolder(String(path[..<slash])) }
@@ -67,7 +68,7 @@ enum LoginFile {
         RegistryError(.auth, "\(shown(path)) cannot be read: \(reason)")
     }
 
-    private static func unwritable(_ path: String) -> RegistryError {
+    static func unwritable(_ path: String) -> RegistryError {
         RegistryError(.local, "\(shown(path)) cannot be written: \(String(cString: strerror(errno)))")
     }
 }
