@@ -200,9 +200,14 @@ extension Registry {
             return RegistryError(
                 .notFound, "\(place) has no \(what)\(said)",
                 advice: "check the name; lifeboat list \(name) shows what is there", status: status)
-        case 400 where root.scheme == .http && said.contains("HTTPS"):
+        case 400
+        where root.scheme == .http && String(decoding: answer.body.readableBytesView, as: UTF8.self).contains("HTTPS"):
             return RegistryError(
-                .unavailable, "\(name) speaks TLS, not plain HTTP", advice: "without --plain-http", status: status)
+                .unavailable, "\(name) speaks TLS, not plain HTTP",
+                advice: options.plainHTTP == true
+                    ? "leave out --plain-http (plainHTTP: true)"
+                    : "name its certificate authority: --ca FILE (tls: {ca: FILE}), or docker's certs.d/\(name)/ca.crt",
+                status: status)
         case 413:
             return RegistryError(
                 .conflict, "\(place) refuses \(what) as too large (413\(said))", status: status)

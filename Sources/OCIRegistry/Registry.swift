@@ -69,7 +69,9 @@ public final class Registry: Sendable {
         else {
             throw RegistryError(.usage, "'\(shown(host, limit: 200))' is not a host", advice: "host or host:port")
         }
-        root = options.plainHTTP ?? (plain.network == .loopback) ? plain : secure
+        // What is said of certificates would mean nothing without TLS.
+        let isPlain = plain.network == .loopback && !Certificates.areMeant(options.tls, for: plain)
+        root = options.plainHTTP ?? isPlain ? plain : secure
         self.options = options
         listing = options.listing ?? TagListing(host: root.host)
         self.surroundings = surroundings

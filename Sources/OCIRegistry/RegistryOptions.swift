@@ -3,7 +3,7 @@ import OCI
 
 /// How to reach a registry.
 public struct RegistryOptions: Sendable {
-    /// Whether to speak HTTP without TLS. Nil: for loopback hosts only.
+    /// Whether to speak HTTP without TLS. Nil: for loopback hosts only, of which nothing is said in `tls`.
     public var plainHTTP: Bool?
     public var tls = TLS()
     public var credentials = CredentialSource.docker

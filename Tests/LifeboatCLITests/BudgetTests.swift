@@ -1,4 +1,5 @@
 import Foundation
+import NIOCore
 import NIOHTTP1
 import OCI
 import Synchronization
@@ -13,6 +14,8 @@ import Testing
 
     @Test func `what one process is told by Retry-After, another one sits out`() async throws {
         let times = Mutex<[String: ContinuousClock.Instant]>([:])
+        let config = Descriptor(of: ByteBuffer(string: "{}"), mediaType: .ociConfig)
+        let manifest = SeededImages.manifest(config: config, layers: [])
         try await withTemporaryFolder { folder in
             try await ScriptedRegistry.serve { request in
                 let isFirst = times.withLock { times in
@@ -27,8 +30,8 @@ import Testing
                     200,
                     [
                         "Content-Type": MediaType.ociManifest.rawValue,
-                        "Docker-Content-Digest": "\(Digest(of: request.bytes))",
-                    ])
+                        "Docker-Content-Digest": "\(Digest(of: manifest))",
+                    ], body: manifest)
             } _: { server in
                 async let first = Lifeboat.run(
                     "list", server.host + "/team/first", environment: variables(folder))

@@ -44,6 +44,11 @@ struct RealProxyTests {
                     }
                     """
                 ) { nginx in
+                    // Without a word of TLS, this machine is spoken to in plain HTTP.
+                    let plain = try await failure {
+                        try await withRegistry(nginx.hosts[0]) { try await $0.checkLogin() }
+                    }
+                    #expect(plain.advice?.contains("--ca FILE") == true, "\(plain.description)")
                     var options = RegistryOptions.quick {
                         $0.plainHTTP = false
                         $0.credentials = .fixed(
@@ -54,6 +59,7 @@ struct RealProxyTests {
                         try await withRegistry(nginx.hosts[0], options) { try await $0.checkLogin() }
                     }
                     #expect(untrusted.kind == .unavailable)
+                    options.plainHTTP = nil
                     options.tls.caFile = certificates.authority
                     let unknown = try await failure {
                         try await withRegistry(nginx.hosts[0], options) { try await $0.checkLogin() }
@@ -87,6 +93,7 @@ struct RealProxyTests {
                         try await withRegistry(nginx.hosts[0], options) { try await $0.checkLogin() }
                     }
                     #expect(refused.kind == .auth)
+                    #expect(refused.description.contains("user name or password is wrong"), "\(refused.description)")
                 }
             }
         }

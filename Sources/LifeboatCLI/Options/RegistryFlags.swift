@@ -5,7 +5,8 @@ struct RegistryFlags: ParsableArguments {
     @Option(
         name: .customLong("plain-http"),
         help: ArgumentHelp(
-            "Speak HTTP without TLS to this host; loopback hosts need no flag.", valueName: "host"))
+            "Speak HTTP without TLS to this host; loopback hosts need no flag, unless --ca is given.",
+            valueName: "host"))
     var plainHTTP: [String] = []
 
     @Option(

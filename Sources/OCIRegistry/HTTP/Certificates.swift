@@ -27,6 +27,14 @@ struct Certificates {
         }
     }
 
+    /// Whether something is said of TLS with the registry, so that plain HTTP is not meant.
+    static func areMeant(_ options: RegistryOptions.TLS, for registry: WebAddress) -> Bool {
+        options.caFile != nil || options.certificateFile != nil || !options.verify
+            || options.folders.contains { folder in
+                files(in: folder + "/" + registry.authority).contains { $0.hasSuffix(".crt") || $0.hasSuffix(".cert") }
+            }
+    }
+
     private mutating func show(_ certificate: String, _ key: String) throws(RegistryError) {
         shown = try Certificates.certificates(certificate)
         do {

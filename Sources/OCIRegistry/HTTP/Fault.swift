@@ -97,7 +97,8 @@ enum Fault {
                 : "its certificate is not trusted (expired, self-signed or unknown)"
             return RegistryError(
                 .unavailable, "\(address.authority) cannot be trusted: \(reason)",
-                advice: "name the certificate authority of the registry, or have the certificate renewed")
+                advice: "name the certificate authority of the registry, --ca FILE (tls: {ca: FILE}), or have the "
+                    + "certificate renewed")
         }
         if text.contains("uncleanShutdown") { return lost(address, "TLS ended without a close") }
         return .transient("TLS with \(address.authority) failed: \(shown(text, limit: 200))")

@@ -116,6 +116,12 @@ extension Registry {
                 throw RegistryError.protocolViolation(
                     "\(name) is not a registry: it has no /v2/", advice: "check the host name")
             }
+            if answer.status == 401 {
+                throw RegistryError(
+                    .auth,
+                    "\(name) refuses the login: user name or password is wrong (401\(answer.said.map { ": \($0)" } ?? ""))",
+                    advice: "some registries want a token in place of the password", status: 401)
+            }
             throw refusal(answer, of: "a login", in: nil)
         }
         return await authenticator.asksForLogin
