@@ -123,7 +123,19 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TortureTests",
-            dependencies: ["Lifeboat", "OCIArchive", "OCIRegistry", "TestSupport", nioCore, logging],
+            dependencies: [
+                "Lifeboat", "OCIArchive", "OCIRegistry", "TestSupport", "FuzzTargets", nioCore, logging,
+            ],
             swiftSettings: strict),
+        .target(
+            name: "FuzzTargets", dependencies: ["OCI", "OCIArchive", "OCIRegistry", "Lifeboat", nioCore],
+            path: "Tests/FuzzTargets", swiftSettings: strict),
     ]
 )
+
+// The fuzzer needs a compiler runtime that not every toolchain has: `make fuzz` asks for it.
+if Context.environment["LIFEBOAT_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(name: "Fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz", exclude: ["inputs"],
+            swiftSettings: strict))
+}

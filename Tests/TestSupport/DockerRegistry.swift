@@ -29,8 +29,8 @@ public struct DockerRegistry: Sendable {
             let port = try await freePort()
             let process = try start(port: port, asksForLogin: asksForLogin, in: folder)
             defer {
-                process.terminate()
-                process.waitUntilExit()
+                process.signal(SIGTERM)
+                process.endBlocking()
             }
             do {
                 try await waitUntilReady(port, process)
@@ -51,7 +51,9 @@ public struct DockerRegistry: Sendable {
         return port
     }
 
-    private static func start(port: Int, asksForLogin: Bool, in folder: URL) throws -> Process {
+    private static func start(port: Int, asksForLogin: Bool, in folder: URL) throws
+        -> RunningProgram
+    {
         var configuration = """
             version: 0.1
             log: {level: error, accesslog: {disabled: true}}
@@ -69,17 +71,11 @@ public struct DockerRegistry: Sendable {
         }
         let file = folder.appending(path: "config.yml")
         try configuration.write(to: file, atomically: true, encoding: .utf8)
-        let process = Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = ["serve", file.path]
-        process.environment = ["OTEL_TRACES_EXPORTER": "none", "HOME": folder.path]
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        return process
+        return try RunningProgram(
+            program, ["serve", file.path], environment: ["OTEL_TRACES_EXPORTER": "none", "HOME": folder.path])
     }
 
-    private static func waitUntilReady(_ port: Int, _ process: Process) async throws {
+    private static func waitUntilReady(_ port: Int, _ process: RunningProgram) async throws {
         for _ in 0..<500 {
             guard process.isRunning else { throw ChannelError.eof }
             do {

@@ -30,9 +30,8 @@ public struct Nginx: Sendable {
                 }
                 let process = try start(text, in: folder)
                 defer {
-                    // It is born with signals blocked and would not hear SIGTERM.
-                    kill(process.processIdentifier, SIGKILL)
-                    process.waitUntilExit()
+                    process.signal(SIGTERM)
+                    process.endBlocking()
                 }
                 do {
                     for port in numbers { try await waitUntilReady(port, process) }
@@ -46,7 +45,7 @@ public struct Nginx: Sendable {
         }
     }
 
-    private static func start(_ configuration: String, in folder: String) throws -> Process {
+    private static func start(_ configuration: String, in folder: String) throws -> RunningProgram {
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map {
             "    \($0)_temp_path \(folder)/\($0);"
         }
@@ -64,13 +63,8 @@ public struct Nginx: Sendable {
             }
             """
         try text.write(toFile: folder + "/nginx.conf", atomically: true, encoding: .utf8)
-        let process = Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = ["-p", folder, "-c", folder + "/nginx.conf", "-e", folder + "/error.log"]
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        return process
+        return try RunningProgram(
+            program, ["-p", folder, "-c", folder + "/nginx.conf", "-e", folder + "/error.log"])
     }
 
     private static func freePorts(_ count: Int) async throws -> [Int] {
@@ -85,7 +79,7 @@ public struct Nginx: Sendable {
         return ports
     }
 
-    private static func waitUntilReady(_ port: Int, _ process: Process) async throws {
+    private static func waitUntilReady(_ port: Int, _ process: RunningProgram) async throws {
         for _ in 0..<500 {
             guard process.isRunning else { throw ChannelError.eof }
             do {
