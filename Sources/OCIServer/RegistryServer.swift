@@ -1,11 +1,9 @@
-import Glibc
 import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
 import Logging
 import NIOCore
 import OCI
-import ServiceLifecycle
 
 /// An image store on a port: the OCI distribution API 1.1 over any store that can be read at random.
 ///
@@ -71,44 +69,10 @@ public struct RegistryServer: Sendable {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .error)
         let plain = HTTPServerBuilder.http1(configuration: .init(idleTimeout: TimeAmount(patience)))
-        let application = Application(
-            responder: RegistryResponder(service: service, doorkeeper: doorkeeper, describe: describe),
-            server: try security.tls.map { try .tls(plain, tlsConfiguration: $0.configuration) } ?? plain,
-            configuration: ApplicationConfiguration(
-                address: .hostname(host, port: port),
-                availableConnectionsDelegate: MaximumAvailableConnections(RegistryServer.connectionLimit)),
-            onServerRunning: { channel in ready(channel.localAddress?.port ?? port) }, logger: quiet)
-        var configuration = ServiceGroupConfiguration(services: [application], logger: quiet)
-        configuration.maximumGracefulShutdownDuration = RegistryServer.stopPatience
-        let group = ServiceGroup(configuration: configuration)
-        // Of its own, so that cancellation becomes a graceful stop and not a break.
-        let running = Task { try await group.run() }
-        do {
-            try await withTaskCancellationHandler {
-                try await running.value
-            } onCancel: {
-                Task { await group.triggerGracefulShutdown() }
-            }
-        } catch let error as IOError {
-            throw cannotListen(RegistryServer.reason(error.errnoCode))
-        } catch is SocketAddressError.UnknownHost {
-            throw cannotListen("the name is not resolved")
-        }
-    }
-
-    private func cannotListen(_ reason: String) -> ServerError {
-        let place = host.contains(":") ? "[\(shown(host))]" : shown(host)
-        return ServerError(
-            .local, "cannot listen on \(place):\(port): \(reason)", advice: "choose another address with --listen")
-    }
-
-    private static func reason(_ code: CInt) -> String {
-        switch code {
-        case EADDRINUSE: "another program listens there"
-        case EADDRNOTAVAIL: "no interface of this machine has the address"
-        case EACCES, EPERM: "this user may not"
-        default: String(cString: strerror(code))
-        }
+        try await Listening(host: host, port: port, connectionLimit: RegistryServer.connectionLimit).serve(
+            RegistryResponder(service: service, doorkeeper: doorkeeper, describe: describe),
+            over: try security.tls.map { try .tls(plain, tlsConfiguration: $0.configuration) } ?? plain,
+            logger: quiet, ready: ready)
     }
 }
 

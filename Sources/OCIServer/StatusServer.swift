@@ -1,11 +1,8 @@
-import Glibc
 import HTTPTypes
 import Hummingbird
-import HummingbirdCore
 import Logging
 import NIOCore
 import OCI
-import ServiceLifecycle
 
 /// A small server that answers GETs with texts: `/healthz` and `/metrics`.
 public struct StatusServer: Sendable {
@@ -33,35 +30,10 @@ public struct StatusServer: Sendable {
     /// - Throws: `ServerError` `.local` if it cannot listen.
     public func run(ready: @escaping @Sendable (Int) -> Void) async throws {
         let quiet = Logger(label: "status") { _ in SwiftLogNoOpLogHandler() }
-        let application = Application(
-            responder: Responder(answer: answer),
-            server: .http1(configuration: .init(idleTimeout: TimeAmount(StatusServer.patience))),
-            configuration: ApplicationConfiguration(
-                address: .hostname(host, port: port),
-                availableConnectionsDelegate: MaximumAvailableConnections(StatusServer.connectionLimit)),
-            onServerRunning: { channel in ready(channel.localAddress?.port ?? port) }, logger: quiet)
-        var configuration = ServiceGroupConfiguration(services: [application], logger: quiet)
-        configuration.maximumGracefulShutdownDuration = RegistryServer.stopPatience
-        let group = ServiceGroup(configuration: configuration)
-        // Of its own, so that cancellation becomes a graceful stop and not a break.
-        let running = Task { try await group.run() }
-        do {
-            try await withTaskCancellationHandler {
-                try await running.value
-            } onCancel: {
-                Task { await group.triggerGracefulShutdown() }
-            }
-        } catch let error as IOError {
-            throw cannotListen(String(cString: strerror(error.errnoCode)))
-        } catch is SocketAddressError.UnknownHost {
-            throw cannotListen("the name is not resolved")
-        }
-    }
-
-    private func cannotListen(_ reason: String) -> ServerError {
-        let place = host.contains(":") ? "[\(shown(host))]" : shown(host)
-        return ServerError(
-            .local, "cannot listen on \(place):\(port): \(reason)", advice: "choose another address with --listen")
+        try await Listening(host: host, port: port, connectionLimit: StatusServer.connectionLimit).serve(
+            Responder(answer: answer),
+            over: .http1(configuration: .init(idleTimeout: TimeAmount(StatusServer.patience))), logger: quiet,
+            ready: ready)
     }
 }
 

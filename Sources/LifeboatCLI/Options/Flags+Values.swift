@@ -20,8 +20,7 @@ extension SelectionFlags {
     ///
     /// What deltas among them build on goes into the environment's settings.
     func sources(_ texts: [String], in environment: inout RunEnvironment) async throws -> [SourceDefinition] {
-        var bases: [StoreDefinition] = []
-        for path in self.bases { bases.append(try await base(path, in: environment)) }
+        let bases = try await archive.stores(in: environment)
         let platforms = try platforms.map { try Platform(parsing: $0) }
         var result: [SourceDefinition] = []
         for text in texts {
@@ -38,13 +37,6 @@ extension SelectionFlags {
         return result
     }
 
-    private func base(_ path: String, in environment: RunEnvironment) async throws -> StoreDefinition {
-        if let store = try await StoreDefinition.path(path, in: environment.fileSystem) { return store }
-        throw LifeboatError(
-            .usage, "'\(shown(path, limit: 1000))' is no archive or folder that a delta could build on",
-            advice: "check the path of --base")
-    }
-
     /// A backup set at the moment that was asked for.
     func moved(_ store: StoreDefinition) throws -> StoreDefinition {
         guard let at else { return store }
@@ -53,5 +45,21 @@ extension SelectionFlags {
                 .usage, "--at chooses a backup of a set, and \(shown(store.description, limit: 1000)) is none")
         }
         return .backups(path: path, at: at)
+    }
+}
+
+extension ArchiveFlags {
+    /// What deltas build on.
+    func stores(in environment: RunEnvironment) async throws -> [StoreDefinition] {
+        var stores: [StoreDefinition] = []
+        for path in bases {
+            guard let store = try await StoreDefinition.path(path, in: environment.fileSystem) else {
+                throw LifeboatError(
+                    .usage, "'\(shown(path, limit: 1000))' is no archive or folder that a delta could build on",
+                    advice: "check the path of --base")
+            }
+            stores.append(store)
+        }
+        return stores
     }
 }

@@ -75,6 +75,11 @@ struct SelectionFlags: ParsableArguments {
     @Flag(name: .customLong("no-referrers"), help: "Leave signatures, SBOMs and attestations behind.")
     var noReferrers = false
 
+    @OptionGroup var archive: ArchiveFlags
+}
+
+/// What an archive does not say of itself.
+struct ArchiveFlags: ParsableArguments {
     @Option(
         name: .customLong("repository"),
         help: ArgumentHelp(

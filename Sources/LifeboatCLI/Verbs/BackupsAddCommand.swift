@@ -19,7 +19,7 @@ struct BackupsAddCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
-        var environment = try RunEnvironment.command(nil, repository: selection.repository)
+        var environment = try RunEnvironment.command(nil, repository: selection.archive.repository)
         guard case .backups(let set, _)? = try await StoreDefinition.path(path, in: environment.fileSystem) else {
             throw LifeboatError(
                 .usage, "\(shown(path, limit: 1000)) is not a backup set", advice: "lifeboat backups init makes one")

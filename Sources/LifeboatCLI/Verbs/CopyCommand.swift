@@ -19,7 +19,7 @@ struct CopyCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
-        var environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var environment = try RunEnvironment.command(registries, repository: selection.archive.repository)
         try environment.plugInCatalog(state)
         let definition = try await selection.sources([source], in: &environment)
         guard !source.contains("*") else {

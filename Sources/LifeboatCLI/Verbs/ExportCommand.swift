@@ -50,7 +50,7 @@ struct ExportCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
-        var environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var environment = try RunEnvironment.command(registries, repository: selection.archive.repository)
         var targets: [CopyTarget] = []
         for path in to { targets.append(CopyTarget(store: try await target(path, in: environment))) }
         let definitions = try await selection.sources(sources, in: &environment)

@@ -43,7 +43,7 @@ struct ImportCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
-        var environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var environment = try RunEnvironment.command(registries, repository: selection.archive.repository)
         try environment.plugInCatalog(state)
         let targets = try to.map { text in
             let store = try StoreDefinition.registry(parsing: text)

@@ -14,7 +14,7 @@ struct InspectCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
-        var environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var environment = try RunEnvironment.command(registries, repository: selection.archive.repository)
         var trees: [(image: NamedImage, tree: Survey.Node?, lack: FailureReport?)] = []
         let sources = try await selection.sources([place], in: &environment)
         for source in sources {

@@ -18,7 +18,7 @@ struct ListCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputFlags
 
     func run() async throws {
-        var environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var environment = try RunEnvironment.command(registries, repository: selection.archive.repository)
         var entries: [Survey.Entry] = []
         let sources = try await sources(&environment)
         for source in sources {

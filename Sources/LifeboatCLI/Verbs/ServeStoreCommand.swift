@@ -35,33 +35,16 @@ struct ServeStoreCommand: AsyncParsableCommand {
 
     @OptionGroup var security: ServerFlags
 
-    @Option(
-        name: .customLong("repository"),
-        help: ArgumentHelp(
-            "The repository of images in an archive or layout that names only tags.", valueName: "name"))
-    var repository: String?
-
-    @Option(
-        name: .customLong("base"),
-        help: ArgumentHelp(
-            "What a delta archive builds on: an archive or layout folder that has its blobs. May be repeated.",
-            valueName: "path"))
-    var bases: [String] = []
+    @OptionGroup var archive: ArchiveFlags
 
     @Flag(name: .shortAndLong, help: "Say nothing but failures.")
     var quiet = false
 
     func run() async throws {
-        var environment = try RunEnvironment.command(nil, repository: repository)
+        var environment = try RunEnvironment.command(nil, repository: archive.repository)
         let definition = try await definition(environment)
-        for base in bases {
-            guard let store = try await StoreDefinition.path(base, in: environment.fileSystem) else {
-                throw LifeboatError(
-                    .notFound, "there is no archive or layout folder \(shown(base, limit: 1000))",
-                    advice: "check the path of --base")
-            }
-            environment.settings.archives[definition, default: ArchiveSettings()].bases.append(store)
-        }
+        let bases = try await archive.stores(in: environment)
+        if !bases.isEmpty { environment.settings.archives[definition, default: ArchiveSettings()].bases += bases }
         let address = try ListenAddress(parsing: listen)
         let security = try await security.read(environment)
         let store = try await ServedStore.open(

@@ -42,7 +42,7 @@ struct VerifyCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var environment = try RunEnvironment.command(registries, repository: selection.repository)
+        var environment = try RunEnvironment.command(registries, repository: selection.archive.repository)
         guard let against else {
             let definitions = try await selection.sources(sources, in: &environment)
             return try await run([VerifyStep(sources: definitions, against: nil)], in: environment)
