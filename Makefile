@@ -26,7 +26,7 @@ test-threads:  ## runs the tests that work at several things at once under threa
 	@Scripts/test-threads
 
 SECONDS := 60
-fuzz:          ## feeds every parser what it does not expect, for SECONDS each
+fuzz:          ## feeds every parser with mutated input, for SECONDS each
 	@Scripts/install-dependencies build
 	@Scripts/fuzz $(SECONDS)
 

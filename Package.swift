@@ -132,10 +132,3 @@ let package = Package(
             path: "Tests/FuzzTargets", swiftSettings: strict),
     ]
 )
-
-// The fuzzer needs a compiler runtime that not every toolchain has: `make fuzz` asks for it.
-if Context.environment["LIFEBOAT_FUZZ"] != nil {
-    package.targets.append(
-        .executableTarget(name: "Fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz", exclude: ["inputs"],
-            swiftSettings: strict))
-}

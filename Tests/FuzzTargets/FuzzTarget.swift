@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import OCI
 
@@ -25,7 +26,12 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         } catch let failure as any Failure {
             // Whatever came in, the words can be printed on a line of a log.
             let words = failure.description + (failure.advice ?? "")
-            guard words.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7f }) else {
+            // The faults of a definition come in one go, a line each, which begins with the file.
+            let lines = self == .pipeline ? words.components(separatedBy: "\n") : [words]
+            guard
+                lines.allSatisfy({ $0.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f } }),
+                lines.dropFirst().allSatisfy({ $0.hasPrefix("  fuzz.yaml:") })
+            else {
                 throw Finding(description: "\(self): control characters in '\(words)'")
             }
             guard failure.kind != .internal else { throw Finding(description: "\(self): \(words)") }
@@ -86,9 +92,12 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
             let start = Int(min(offset, Int64(bytes.readableBytes)))
             let slice = bytes.getSlice(at: start, length: min(count, bytes.readableBytes - start)) ?? ByteBuffer()
             if let entry = try parser.take(slice) {
-                try expect(entry.size >= 0 && entry.contentOffset > entry.headerOffset, "an entry that ends before it begins")
+                try expect(
+                    entry.size >= 0 && entry.contentOffset > entry.headerOffset, "an entry that ends before it begins")
                 if let path = entry.path {
-                    try expect(!path.hasPrefix("/") && !path.split(separator: "/").contains(".."), "a path that leads elsewhere")
+                    try expect(
+                        !path.hasPrefix("/") && !path.split(separator: "/").contains(".."),
+                        "a path that leads elsewhere")
                 }
             }
         }
@@ -133,7 +142,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
                         .utf8)
             ]
         case .reference:
-            return [Array("registry.example.com:5000/team/app:1.2@\(Digest(of: [UInt8]()))".utf8), Array("debian".utf8)]
+            return [
+                Array("registry.example.com:5000/team/app:1.2@\(Digest(of: [UInt8]()))".utf8), Array("debian".utf8),
+            ]
         case .pipeline:
             return [
                 Array(
@@ -143,30 +154,37 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
                     inputs: {at: {default: latest}}
                     stores:
                       prod: {registry: $HOST, credentials: docker, limits: {connections: 8, requests: 50/s, bandwidth: 200MB/s}}
-                      out: {archive: "out/images-{date}.tar", keep: {last: 7}}
+                      out: {archive: "out/images-{date}.tar"}
                     images:
-                      - {repositories: ["team/**"], except: [team/x], tags: {include: ["*"], semver: ">=1.2 <3", newest: 3}}
+                      - {repositories: ["team/**"], except: [team/x], tags: {include: ["*"], semver: ">=1.2 <3"}}
                     steps:
-                      - {name: backup, export: {from: prod, to: out}, onError: continue}
+                      - {name: backup, export: {from: prod, to: out, onError: continue}}
                     schedule: {cron: "0 2 * * *", timezone: Europe/Berlin}
 
                     """.utf8)
             ]
         case .challenge:
             return [
-                Array(#"Bearer realm="https://auth.example.com/token",service="r",scope="repository:a/b:pull,push", Basic realm="x\"y""#.utf8)
+                Array(
+                    #"Bearer realm="https://auth.example.com/token",service="r",scope="repository:a/b:pull,push", Basic realm="x\"y""#
+                        .utf8)
             ]
         case .link: return [Array(#"</v2/_catalog?last=b&n=100>; rel="next", <http://x/>; rel=prev"#.utf8)]
         case .contentRange: return [Array("bytes 0-1023/146515".utf8), Array("bytes */5".utf8)]
         case .dockerConfig:
-            return [Array(#"{"auths":{"r.example.com":{"auth":"dTpw"}},"credHelpers":{"x":"y"},"credsStore":"z"}"#.utf8)]
+            return [
+                Array(#"{"auths":{"r.example.com":{"auth":"dTpw"}},"credHelpers":{"x":"y"},"credsStore":"z"}"#.utf8)
+            ]
         }
     }
 
     /// What mutations are made of.
     public var words: [String] {
-        ["\"", "\\", "{", "}", "[", "]", ":", ",", "&a", "*a", "<<", "!!", "- ", "\n", "\u{0}", "\u{feff}", "..", "/", "@",
-            "9223372036854775807", "-1", "1e999", "sha256:", "sha512:", "\u{1b}[2J", "\u{202e}", "size=99999999999\n", "0000",
+        [
+            "\"", "\\", "{", "}", "[", "]", ":", ",", "&a", "*a", "<<", "!!", "- ", "\n", "\u{0}", "\u{feff}", "..",
+            "/", "@",
+            "9223372036854775807", "-1", "1e999", "sha256:", "sha512:", "\u{1b}[2J", "\u{202e}", "size=99999999999\n",
+            "0000",
         ]
     }
 

@@ -38,4 +38,18 @@ enum BuiltCommand {
         return try await Program.run(
             "strace", trace + arguments, environment: surroundings.merging(["XDG_STATE_HOME": state]) { $1 })
     }
+
+    /// Where a server listens, once it says so; nil if it ends before.
+    static func address(of program: RunningProgram, errors: String) async throws -> String? {
+        while program.isRunning {
+            let said = try Program.text(of: errors)
+            if said.hasSuffix("\n"), let line = said.split(separator: "\n").first(where: { $0.hasPrefix("serving ") }),
+                let scheme = line.range(of: "://")
+            {
+                return String(line[scheme.upperBound...].prefix { $0 != "/" })
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return nil
+    }
 }

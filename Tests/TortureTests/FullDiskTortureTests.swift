@@ -99,7 +99,8 @@ struct FullDiskTortureTests {
     }
 
     @Test(arguments: ["a.tar", "a.tar.zst", "folder/"])
-    func `with few descriptors it says so or goes on, and never leaves half of anything`(_ output: String) async throws {
+    func `with few descriptors it says so or goes on, and never leaves half of anything`(_ output: String) async throws
+    {
         let source = try await TortureWorld.store()
         try await TestRegistry.run(over: source, writable: false) { host in
             let tally = Tally("descriptors: export to \(output)")

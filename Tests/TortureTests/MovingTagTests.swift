@@ -29,18 +29,18 @@ import Testing
         let (first, second) = (images[0], images[1])
         try await app.push(first, tags: [Tag("1")])
         let tally = Tally("concurrency: a tag moved \(Self.moves) times")
-        let made = Mutex(0)
+        let made = Count()
         try await TestRegistry.run(over: store, writable: false) { host in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     for number in 1...Self.moves {
                         try await app.push(number.isMultiple(of: 2) ? first : second, tags: [Tag("1")])
-                        made.withLock { $0 = number }
+                        made.set(number)
                         try await Task.sleep(for: .milliseconds(3))
                     }
                 }
                 group.addTask {
-                    while made.withLock({ $0 }) < Self.moves {
+                    while made.value < Self.moves {
                         let (verdict, story) = try await Self.trial(host, [first, second].map(\.descriptor.digest))
                         tally.add(verdict, story)
                     }
@@ -49,6 +49,12 @@ import Testing
             }
         }
         try tally.close()
+    }
+
+    private final class Count: Sendable {
+        private let number = Mutex(0)
+        var value: Int { number.withLock { $0 } }
+        func set(_ value: Int) { number.withLock { $0 = value } }
     }
 
     private static func trial(_ host: String, _ digests: [Digest]) async throws -> (Verdict, String) {

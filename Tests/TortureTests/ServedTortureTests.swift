@@ -11,13 +11,16 @@ import Testing
 @Suite(.serialized, .enabled(if: BuiltCommand.canTrace, "strace and the built command are needed"))
 struct ServedTortureTests {
     private static let calls = [
-        "pwrite64", "write", "fdatasync", "fsync", "rename", "unlink", "ftruncate", "openat", "mkdir", "sendto", "writev",
+        "pwrite64", "write", "fdatasync", "fsync", "rename", "unlink", "ftruncate", "openat", "mkdir", "sendto",
+        "writev",
     ]
     private static let injections: [String] = calls.flatMap { call in
         [1, 2, 3, 5, 8, 13, 21, 34, 55].map { "\(call):signal=KILL:when=\($0)" }
     }
 
-    @Test func `a registry that dies while it is pushed to has nothing that is not whole, and takes the rest`() async throws {
+    @Test func `a registry that dies while it is pushed to has nothing that is not whole, and takes the rest`()
+        async throws
+    {
         let source = try await TortureWorld.store()
         let tally = Tally("process: serve --writable")
         try await TestRegistry.run(over: source, writable: false) { from in
@@ -55,7 +58,8 @@ struct ServedTortureTests {
             return (.unresumed, (told + after).joined(separator: "; "))
         }
         let names = Set(try FileManager.default.contentsOfDirectory(atPath: path))
-        return names == ["blobs", "index.json", "oci-layout"] ? (.fine, "") : (.unresumed, "left behind: \(names.sorted())")
+        return names == ["blobs", "index.json", "oci-layout"]
+            ? (.fine, "") : (.unresumed, "left behind: \(names.sorted())")
     }
 
     /// - Returns: nil if the server did not come as far as to serve.
@@ -63,23 +67,17 @@ struct ServedTortureTests {
         _ path: String, _ folder: String, injecting injection: String?, _ body: (String) async -> R
     ) async throws -> R? {
         let command = [BuiltCommand.path, "serve", path + "/", "--writable", "--listen", "127.0.0.1:0"]
-        let trace = injection.map { ["strace", "-f", "-qqq", "-o", "/dev/null", "-e", "trace=none", "-e", "inject=" + $0] } ?? []
+        let trace =
+            injection.map { ["strace", "-f", "-qqq", "-o", "/dev/null", "-e", "trace=none", "-e", "inject=" + $0] }
+            ?? []
         let words = trace + command
         let errors = folder + "/serve-\(UUID())"
         let program = try RunningProgram(
             words[0], Array(words.dropFirst()),
-            environment: BuiltCommand.surroundings.merging(["XDG_STATE_HOME": folder + "/state"]) { $1 }, errors: errors)
+            environment: BuiltCommand.surroundings.merging(["XDG_STATE_HOME": folder + "/state"]) { $1 }, errors: errors
+        )
         var result: R?
-        while program.isRunning {
-            let said = try Program.text(of: errors)
-            if let line = said.split(separator: "\n").first(where: { $0.hasPrefix("serving ") }), said.hasSuffix("\n"),
-                let scheme = line.range(of: "://")
-            {
-                result = await body(String(line[scheme.upperBound...].prefix { $0 != "/" }))
-                break
-            }
-            try await Task.sleep(for: .milliseconds(20))
-        }
+        if let address = try await BuiltCommand.address(of: program, errors: errors) { result = await body(address) }
         program.signalGroup(SIGTERM)
         await program.end()
         return result

@@ -18,7 +18,8 @@ struct SignalTortureTests {
         _ command: [String], at request: Int, before host: String, _ folder: String,
         _ body: (RunningProgram) async throws -> Void
     ) async throws {
-        try await FaultProxy.serve(before: host, fault: { _, number in number >= request ? .silence : nil }) { proxy, address in
+        try await FaultProxy.serve(before: host, fault: { _, number in number >= request ? .silence : nil }) {
+            proxy, address in
             let program = try RunningProgram(
                 BuiltCommand.path, command.map { $0.replacingOccurrences(of: "HOST", with: address) },
                 environment: BuiltCommand.surroundings.merging(["XDG_STATE_HOME": folder + "/state"]) { $1 },
@@ -53,7 +54,8 @@ struct SignalTortureTests {
     ) async throws -> (Verdict, String) {
         try await withTemporaryFolder { folder in
             var (status, seconds): (Int32, Double) = (0, 0)
-            try await stuck(["export", "HOST", "--to", folder + "/" + output], at: request, before: host, folder) { program in
+            try await stuck(["export", "HOST", "--to", folder + "/" + output], at: request, before: host, folder) {
+                program in
                 let began = ContinuousClock.now
                 program.signal(signal)
                 if isTwice {
@@ -74,12 +76,17 @@ struct SignalTortureTests {
             if !isTwice, let word = words.first(where: { !errors.contains($0) }) {
                 return (.wrongClass, "it does not say '\(word)': \(errors)")
             }
-            if let fault = try await Self.fault(folder + "/" + output, source, complete: false) { return (.lost, fault) }
-            let again = try await BuiltCommand.run(["export", host, "--to", folder + "/" + output], state: folder + "/state")
+            if let fault = try await Self.fault(folder + "/" + output, source, complete: false) {
+                return (.lost, fault)
+            }
+            let again = try await BuiltCommand.run(
+                ["export", host, "--to", folder + "/" + output], state: folder + "/state")
             let after = try await Self.fault(folder + "/" + output, source, complete: true)
             if again.status != 0 || after != nil { return (.unresumed, "\(again.errors) \(after ?? "")") }
             let name = output.hasSuffix("/") ? String(output.dropLast()) : output
-            let left = Set(try FileManager.default.contentsOfDirectory(atPath: folder)).subtracting(["state", "errors", name])
+            let left = Set(try FileManager.default.contentsOfDirectory(atPath: folder)).subtracting([
+                "state", "errors", name,
+            ])
             return left.isEmpty ? (.fine, "") : (.unresumed, "left behind: \(left)")
         }
     }
@@ -118,7 +125,8 @@ struct SignalTortureTests {
                         let after = try await TortureWorld.faults(of: target, against: source, complete: true)
                         let verdict: Verdict =
                             !wrong.isEmpty
-                            ? .lost : status != 143 ? .wrongClass : again.status != 0 || !after.isEmpty ? .unresumed : .fine
+                            ? .lost
+                            : status != 143 ? .wrongClass : again.status != 0 || !after.isEmpty ? .unresumed : .fine
                         tally.add(verdict, "request \(request): \(wrong), exit \(status), then \(again.errors)\(after)")
                     }
                 }

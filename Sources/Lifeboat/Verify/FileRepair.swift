@@ -47,7 +47,8 @@ public struct FileRepair: Sendable {
         case .layout(let path): return try await repairLayout(path, origins)
         case .backups(let path, _):
             throw LifeboatError(
-                .usage, "\(shown(path)) is a backup set: its next backup fetches again what a verification has found damaged",
+                .usage,
+                "\(shown(path)) is a backup set: its next backup fetches again what a verification has found damaged",
                 advice: "lifeboat verify \(shown(path)), then export the same images into it again")
         case .registry(let host, _):
             throw LifeboatError(
@@ -120,7 +121,8 @@ public struct FileRepair: Sendable {
 
     private static func words(fetched count: Int, of places: [String]) -> String {
         let damaged = places.prefix(10).joined(separator: ", ") + (places.count > 10 ? " and more" : "")
-        return "damaged were: \(damaged); \(count == 1 ? "1 blob" : "\(count) blobs") fetched, every byte of it read again"
+        return
+            "damaged were: \(damaged); \(count == 1 ? "1 blob" : "\(count) blobs") fetched, every byte of it read again"
     }
 
     private func repairLayout(_ path: String, _ origins: [any SourceStore]) async throws -> [ImageReport] {

@@ -56,7 +56,8 @@ struct ImportCommand: AsyncParsableCommand {
         step.repairs = repair
         if rules.dryRun { return try await printPlan(step, in: environment, output: output) }
         try await LifeboatCLI.run(
-            [Step(name: "import", work: .copy(step), onError: onError)], name: "import", in: environment, output: output)
+            [Step(name: "import", work: .copy(step), onError: onError)], name: "import", in: environment, output: output
+        )
     }
 }
 

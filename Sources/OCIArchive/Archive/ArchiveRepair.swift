@@ -84,7 +84,8 @@ public struct ArchiveRepair: Sendable {
             let written = try await verification(target.partialPath).run()
             guard written.isSound else {
                 throw ArchiveError(
-                    .local, "what was written to \(shown(target.partialPath, limit: 1000)) cannot be read back: "
+                    .local,
+                    "what was written to \(shown(target.partialPath, limit: 1000)) cannot be read back: "
                         + (written.findings.first?.detail ?? ""), advice: "check the disk; the archive is as it was")
             }
             _ = try await target.publish()
@@ -111,7 +112,9 @@ public struct ArchiveRepair: Sendable {
                     return part.map
                 }
             }
-            if let map = try await ContentsSearch.rebuiltMap(of: file, archive: shown(path, limit: 1000)), map.id == sealed {
+            if let map = try await ContentsSearch.rebuiltMap(of: file, archive: shown(path, limit: 1000)),
+                map.id == sealed
+            {
                 return map
             }
         }

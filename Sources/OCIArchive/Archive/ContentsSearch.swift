@@ -42,7 +42,9 @@ struct ContentsSearch {
         {
             return map
         }
-        guard let sealed, let map = try await rebuiltMap(of: file, archive: archive), map.id == sealed else { return nil }
+        guard let sealed, let map = try await rebuiltMap(of: file, archive: archive), map.id == sealed else {
+            return nil
+        }
         return map
     }
 

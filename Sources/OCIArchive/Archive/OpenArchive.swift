@@ -139,7 +139,9 @@ private struct OpeningSteps {
             throw ArchiveError.damaged(
                 "\(path) is cut off: it has \(size) of \(map.size) bytes, \(complete) of \(map.slots.count) blobs are "
                     + "within them",
-                advice: "lifeboat verify \(path) says which images are complete, lifeboat import --on-error continue takes those")
+                advice:
+                    "lifeboat verify \(path) says which images are complete, lifeboat import --on-error continue takes those"
+            )
         }
         guard size == map.size else {
             throw ArchiveError.damaged("\(path) has \(size - map.size) bytes behind its end")
