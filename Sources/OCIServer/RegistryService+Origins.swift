@@ -10,7 +10,7 @@ extension RegistryService {
     func source(_ name: RepositoryName, _ query: RegistryQuery) async throws -> any ImageSource {
         guard let store = store as? any RegistryScopedStore else { return try await store.source(name) }
         if let origin = query["ns"], !origin.isEmpty {
-            return try await store.source(name, of: Reference.canonical(registry: origin))
+            return try await source(name, of: Reference.canonical(registry: origin), in: store)
         }
         if let (origin, rest) = try await origin(in: name, of: store),
             try await !store.repositories().contains(name)
@@ -20,15 +20,39 @@ extension RegistryService {
         return try await store.source(name, of: nil)
     }
 
+    /// A repository of a registry, also where the store holds a part of that registry and calls its images by the rest
+    /// of their names.
+    private func source(
+        _ name: RepositoryName, of registry: String, in store: any RegistryScopedStore
+    ) async throws -> any ImageSource {
+        do {
+            return try await store.source(name, of: registry)
+        } catch let error as any Failure where error.kind == .notFound {
+            let whole = "\(registry)/\(name)"
+            for part in try await store.registries().sorted(by: >)
+            where part.hasPrefix(registry + "/") && whole.hasPrefix(part + "/") {
+                let rest = try RepositoryName(whole.dropFirst(part.count + 1))
+                do {
+                    return try await store.source(rest, of: part)
+                } catch let error as any Failure where error.kind == .notFound {
+                    continue
+                }
+            }
+            throw error
+        }
+    }
+
     private func origin(
         in name: RepositoryName, of store: any RegistryScopedStore
     ) async throws -> (registry: String, repository: RepositoryName)? {
         guard let slash = name.description.firstIndex(of: "/") else { return nil }
         let first = name.description[..<slash]
         guard first.contains(".") || first.contains("_") || first == "localhost",
-            let origin = try await store.registries().first(where: { $0.asPathPart == first })
+            // Of a registry and a part of it the part: it says more.
+            let origin = try await store.registries().sorted(by: >)
+                .first(where: { name.description.hasPrefix($0.asPathPart + "/") })
         else { return nil }
-        return (origin, try RepositoryName(name.description[name.description.index(after: slash)...]))
+        return (origin, try RepositoryName(name.description.dropFirst(origin.asPathPart.utf8.count + 1)))
     }
 }
 

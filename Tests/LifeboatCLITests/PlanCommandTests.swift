@@ -48,6 +48,18 @@ import Testing
         }
     }
 
+    @Test func `a row names the image once, and twice where it is renamed`() async throws {
+        try await withWorld { _, _, folder, hosts in
+            let (from, to) = (hosts["OLD", default: ""], hosts["NEW", default: ""])
+            let same = try await Lifeboat.run("import", "\(from)/team/app:2", "--to", to, "--dry-run", in: folder)
+            #expect(same.output.hasPrefix("import: import \(from) → \(to)\n  copy  "), "\(same.output)")
+            #expect(same.output.contains(" team/app:2  [team/app:2]\n"), "\(same.output)")
+            let other = try await Lifeboat.run(
+                "copy", "\(from)/team/app:2", "\(to)/x/app:3", "--dry-run", in: folder)
+            #expect(other.output.contains(" team/app:2 → x/app:3  ["), "\(other.output)")
+        }
+    }
+
     @Test func `--json is the plan on stdout and nothing else`() async throws {
         try await withWorld { _, _, folder, hosts in
             let result = try await Lifeboat.run("plan", "p.yaml", "--json", in: folder, environment: hosts)
@@ -147,6 +159,33 @@ import Testing
             let wrong = try await run("--rescan", "often")
             #expect(wrong.status == 64)
             #expect(wrong.errors.contains("--rescan: 'often' is not an interval"), "\(wrong.errors)")
+        }
+    }
+
+    @Test func `an archive and a folder call the images of a part of a registry the same`() async throws {
+        try await withWorld { _, new, folder, hosts in
+            let (from, to) = (hosts["OLD", default: ""], hosts["NEW", default: ""])
+            let text = """
+                version: 1
+                stores: {old: {registry: "\(from)/team"}, tar: {archive: x.tar}, folder: {layout: x}}
+                steps:
+                  - {name: pack, export: {from: old, to: tar}}
+                  - {name: spread, export: {from: old, to: folder}}
+                """
+            try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/q.yaml"))
+            let run = try await Lifeboat.run("run", "q.yaml", in: folder)
+            #expect(run.status == 0, "\(run.output)\(run.errors)")
+            let archive = try await Lifeboat.run("list", "x.tar", in: folder)
+            let layout = try await Lifeboat.run("list", "x/", in: folder)
+            #expect(archive.output.contains("app"), "\(archive.output)\(archive.errors)")
+            #expect(!archive.output.contains("team/app"), "\(archive.output)")
+            #expect(layout.output == archive.output)
+            for source in ["x.tar", "x/"] {
+                let name = source == "x/" ? "folder" : "tar"
+                let again = try await Lifeboat.run("import", source, "--to", "\(to)/\(name)", in: folder)
+                #expect(again.status == 0, "\(again.output)\(again.errors)")
+            }
+            #expect(await new.repositories().map(\.description) == ["folder/app", "tar/app"])
         }
     }
 

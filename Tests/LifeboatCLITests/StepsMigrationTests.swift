@@ -7,8 +7,7 @@ import Testing
 ///
 /// `LIFEBOAT_SCALE=full` makes it 200 repositories of 10 tags.
 @Suite(.enabled(if: DockerRegistry.isInstalled, "needs docker-registry")) struct StepsMigrationTests {
-    private static let repositories =
-        ProcessInfo.processInfo.environment["LIFEBOAT_SCALE"] == "full" ? 200 : 10
+    private static let repositories = Scale.isFull ? 200 : 10
     private static let tags = 10
 
     private struct Run {

@@ -1,4 +1,3 @@
-import Foundation
 import NIOCore
 import NIOHTTP1
 import OCI
@@ -12,8 +11,6 @@ import Testing
 ///
 /// `LIFEBOAT_SCALE=full` makes it 400 repositories of 75 tags.
 @Suite struct ListingScaleTests {
-    private static let isFull = ProcessInfo.processInfo.environment["LIFEBOAT_SCALE"] == "full"
-
     /// Many repositories of small images, made up when they are asked for.
     private struct World: Sendable {
         let repositories: Int
@@ -104,7 +101,7 @@ import Testing
     }
 
     @Test func `tags that have not changed cost nothing but their page, on both sides`() async throws {
-        let world = World(repositories: Self.isFull ? 400 : 40, tags: 75, isChanged: true)
+        let world = World(repositories: Scale.isFull ? 400 : 40, tags: 75, isChanged: true)
         let (plan, source, target) = try await plan(world, source: "acr", target: "google")
         let changed = world.repositories * world.tags / 200
         #expect(plan.error == nil, "\(plan.error?.message ?? "")")

@@ -56,6 +56,28 @@ import Testing
         #expect(report.exitCode == 3)
     }
 
+    @Test func `a run that copies and checks ends with 3 where either fails, and with 65 where bytes are damaged`() {
+        let conflict = image("a:1", .failed, error: failure(.conflict, "new.example.com/a:1 points elsewhere"))
+        let lost = image("a:1", .failed, error: failure(.unavailable, "new.example.com does not answer"))
+        let equal = Comparison(listed: "old", compared: "new")
+        var different = equal
+        let (got, want) = (Digest(of: Array("x".utf8)), Digest(of: Array("y".utf8)))
+        different.differences = [.different(name: "a:1", got: got, want: want)]
+        // Copied and checked, in every mixture.
+        #expect(report([image("b:1")], comparison: equal).exitCode == 0)
+        #expect(report([image("b:1")], comparison: different).exitCode == 3)
+        #expect(report([conflict, image("b:1", .alreadyThere)], comparison: different).exitCode == 3)
+        #expect(report([conflict, image("b:1")], comparison: equal).exitCode == 3)
+        // Nothing was copied: what was looked at does not count as done.
+        #expect(report([lost], comparison: different).exitCode == 73)
+        #expect(report([lost], comparison: equal).exitCode == 69)
+        #expect(report([], comparison: different).exitCode == 73)
+
+        var damaged = report([image("b:1")], comparison: equal)
+        damaged.steps[1].images = [image("b:1", .failed, error: failure(.damaged, "layer sha256:9f86d0… is damaged"))]
+        #expect(damaged.exitCode == 65)
+    }
+
     @Test func `a report is what its schema says`() throws {
         let digest = Digest(of: Array("x".utf8))
         var comparison = Comparison(listed: "old", compared: "new")

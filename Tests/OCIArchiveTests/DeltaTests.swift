@@ -151,7 +151,8 @@ import Testing
         #expect(files["a.tar"] == files["b.tar"])
     }
 
-    @Test func `every flipped bit of a delta is found`() async throws {
+    /// One byte in 13, all of them at full scale.
+    @Test func `a flipped bit anywhere in a delta is found`() async throws {
         var before = ArchiveImages()
         try await before.add("app:1", seed: 1, layerSizes: [100])
         var after = ArchiveImages()
@@ -160,7 +161,7 @@ import Testing
         try await before.export(to: try ArchiveTarget(path: "full.tar", fileSystem: files))
         try await delta(after, on: "full.tar", to: "delta.tar")
         let sound = try #require(files["delta.tar"])
-        for offset in sound.indices {
+        for offset in Scale.some(sound.indices, of: 13) {
             var changed = sound
             changed[offset] ^= 1 << UInt8(offset % 8)
             files["flipped.tar"] = changed

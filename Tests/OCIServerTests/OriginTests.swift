@@ -30,6 +30,9 @@ struct OriginTests {
             let tool = try await SeededImages.push(
                 to: layout("b.example.com:5000").target(RepositoryName("team/tool")), seed: 3, tags: [Tag("2")])
             try await SeededImages.push(to: layout(nil).target(RepositoryName("own/app")), seed: 4, tags: [Tag("1")])
+            // What was taken from a part of a registry is called by the rest of its names.
+            try await SeededImages.push(
+                to: layout("c.example.com/part").target(RepositoryName("team/desk")), seed: 5, tags: [Tag("1")])
             // A push moves a tag, so what another registry has under the same name is put beside it by hand.
             let ofA = try await SeededImages.push(
                 to: layout("a.example.com").target(RepositoryName("elsewhere")), seed: 1, tags: [Tag("1")])
@@ -44,6 +47,26 @@ struct OriginTests {
             case .directory:
                 let directory = try await ImageDirectory(opened)
                 try await TestRegistry.run(over: directory, writable: false) { try await body($0, images) }
+            }
+        }
+    }
+
+    @Test(arguments: Home.allCases)
+    func `an image from a part of a registry is found under its whole name`(home: Home) async throws {
+        try await withImages(home) { address, _ in
+            for path in [
+                "team/desk/manifests/1", "part/team/desk/manifests/1?ns=c.example.com",
+                "c.example.com/part/team/desk/manifests/1",
+            ] {
+                let answer = try await RawHTTP.send("GET /v2/\(path)", to: address)
+                #expect(answer.status == 200, "\(path)")
+            }
+            for path in [
+                "team/desk/manifests/1?ns=c.example.com", "part/team/desk/manifests/1?ns=a.example.com",
+                "part/team/app/manifests/1?ns=c.example.com", "part/desk/manifests/1?ns=c.example.com",
+            ] {
+                let answer = try await RawHTTP.send("GET /v2/\(path)", to: address)
+                #expect(answer.status == 404, "\(path)")
             }
         }
     }

@@ -6,20 +6,22 @@ import OCIArchive
 ///
 /// In memory up to `memoryLimit` bytes, behind that in a file without a name in the work folder.
 public actor ManifestSpool {
-    public static let memoryLimit = 2 << 20
+    public static let memoryLimit = 1 << 20
 
     private struct Place {
+        /// In memory below `memoryLimit`; what is above it is the place in the file.
         var offset: Int64
         var descriptor: Descriptor
     }
 
     private let fileSystem: any FileSystem
     private let folder: String
-    private var held: [Digest: (bytes: ByteBuffer, descriptor: Descriptor)] = [:]
-    private var heldBytes = 0
+    /// One after the other: a buffer each would take twice the bytes.
+    private var memory = ByteBuffer()
     private var places: [Digest: Place] = [:]
     private var file: (any File)?
-    private var end: Int64 = 0
+    /// Where the next one goes that no longer fits into memory.
+    private var end = Int64(ManifestSpool.memoryLimit)
     private let turns = Turns<Digest>()
 
     /// - Parameter folder: where the file goes if one is needed.
@@ -30,25 +32,30 @@ public actor ManifestSpool {
 
     public func add(_ manifest: Manifest) async throws {
         let digest = manifest.descriptor.digest
-        guard held[digest] == nil, places[digest] == nil else { return }
+        guard places[digest] == nil else { return }
         let size = manifest.bytes.readableBytes
-        if heldBytes + size <= ManifestSpool.memoryLimit {
-            // A buffer of its own: what came from a connection is often a slice of a larger one.
-            held[digest] = (ByteBuffer(bytes: manifest.bytes.readableBytesView), manifest.descriptor)
-            heldBytes += size
+        if memory.writerIndex + size <= ManifestSpool.memoryLimit {
+            places[digest] = Place(offset: Int64(memory.writerIndex), descriptor: manifest.descriptor)
+            memory.writeImmutableBuffer(manifest.bytes)
             return
         }
         let offset = end
         end += Int64(size)
         let file = try await openFile()
-        try await file.write(manifest.bytes, at: offset)
+        try await file.write(manifest.bytes, at: offset - Int64(ManifestSpool.memoryLimit))
         places[digest] = Place(offset: offset, descriptor: manifest.descriptor)
     }
 
     public func find(_ digest: Digest) async throws -> Manifest? {
-        if let (bytes, descriptor) = held[digest] { return try Manifest(bytes, as: descriptor, from: "memory") }
-        guard let place = places[digest], let file else { return nil }
-        let bytes = try await file.read(at: place.offset, count: Int(place.descriptor.size))
+        guard let place = places[digest] else { return nil }
+        let count = Int(place.descriptor.size)
+        if place.offset < ManifestSpool.memoryLimit {
+            // A copy: a slice would make the next manifest copy all of them.
+            let bytes = memory.viewBytes(at: Int(place.offset), length: count).map { ByteBuffer(bytes: $0) }
+            return try Manifest(bytes ?? ByteBuffer(), as: place.descriptor, from: "memory")
+        }
+        guard let file else { return nil }
+        let bytes = try await file.read(at: place.offset - Int64(ManifestSpool.memoryLimit), count: count)
         return try Manifest(bytes, as: place.descriptor, from: file.path)
     }
 

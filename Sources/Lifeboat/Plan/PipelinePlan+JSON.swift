@@ -8,7 +8,7 @@ extension PipelinePlan {
         var members: [String: JSONValue] = [
             "version": .number(1), "plan": .string(name), "changes": .bool(hasChanges),
             "steps": .array(steps.map(\.json)), "bytes": .number(steps.reduce(0) { $0 + $1.bytes }),
-            "totals": ImagePlan.totals(steps.flatMap(\.images)),
+            "totals": ImagePlan.totals(steps.lazy.flatMap(\.images)),
         ]
         if let seconds { members["seconds"] = seconds.json }
         if let definition {
@@ -50,7 +50,7 @@ extension LimitEstimate {
 }
 
 extension ImagePlan {
-    static func totals(_ images: [ImagePlan]) -> JSONValue {
+    static func totals(_ images: some Sequence<ImagePlan>) -> JSONValue {
         var counts = Dictionary(uniqueKeysWithValues: Action.allCases.map { ($0.rawValue, Int64(0)) })
         for image in images { counts[image.action.rawValue, default: 0] += 1 }
         return .object(counts.mapValues { .number($0) })

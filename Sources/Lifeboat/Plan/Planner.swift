@@ -70,13 +70,16 @@ public struct Planner: Sendable {
             plan.failures.removeAll { !only.contains($0.name) }
         }
         let names = try targets.map { try self.names(of: images, at: $0) }
-        let planned = try await map(Array(images.indices), limit: concurrency) { [images] number in
-            try await items(for: images[number], names.map { $0[number] })
+        var items = [[PlanItem]](repeating: [], count: targets.count)
+        for number in targets.indices { items[number].reserveCapacity(images.count) }
+        try await forEachResult(of: images.indices, limit: concurrency) { [images] number in
+            try await self.items(for: images[number], names.map { $0[number] })
+        } take: { planned in
+            plan.failures += planned.failures
+            for item in planned.items { items[item.target].append(item) }
         }
-        for result in planned { plan.failures += result.failures }
-        for number in targets.indices {
-            plan.items += planned.lazy.flatMap(\.items).filter { $0.target == number }
-        }
+        plan.items = items.removeFirst()
+        for more in items { plan.items += more }
         if targets.count == 1, let target = targets[0].store as? any PartialTarget {
             plan.lacking = try await lacking(plan.items, at: target)
         }

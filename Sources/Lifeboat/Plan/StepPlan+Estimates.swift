@@ -7,6 +7,7 @@ extension StepPlan {
     /// What the target holds already is not asked for here, so that bytes and writes are at most what is said.
     mutating func fill(from plan: Plan, targets: [any TargetStore]) {
         var tally = Tally(targets)
+        images.reserveCapacity(plan.items.count + plan.failures.count)
         for item in plan.items {
             var image = ImagePlan(
                 source: item.sourceName, target: item.targetName, digest: item.root.digest,
@@ -60,7 +61,7 @@ private struct Tally {
     /// Bytes of bodies by host, both directions.
     var traffic: [String: Int64] = [:]
     /// Numbers that stand for digests and repositories: there may be 100,000 of the former.
-    private var digests: [Digest: UInt32] = [:]
+    private var digests: [Stem: UInt32] = [:]
     private var repositories: [RepositoryName: UInt32] = [:]
     private var seen: Set<UInt32> = []
     private var placed: Set<Place> = []
@@ -68,6 +69,16 @@ private struct Tally {
     private var arrived: Set<Place> = []
     /// One a target; nil for those that are files.
     private let targetHosts: [String?]
+
+    /// The first half of a hash: two that share it would at worst be counted as one.
+    private struct Stem: Hashable {
+        var high: UInt64
+        var low: UInt64
+
+        init(_ digest: Digest) {
+            (high, low) = digest.stem
+        }
+    }
 
     private struct Place: Hashable {
         var target: UInt16
@@ -77,8 +88,9 @@ private struct Tally {
 
     private mutating func number(_ digest: Digest) -> UInt32 {
         let next = UInt32(digests.count)
-        if let known = digests[digest] { return known }
-        digests[digest] = next
+        let stem = Stem(digest)
+        if let known = digests[stem] { return known }
+        digests[stem] = next
         return next
     }
 

@@ -12,15 +12,16 @@ public struct Report: Sendable {
         self.name = name
     }
 
-    /// 0 if all of it worked; 3 if some images failed and at least one is done or already there; else the class of
-    /// what failed.
+    /// 0 if all of it worked; 65 if a check found damage; 3 if something else failed and at least one image was copied
+    /// or already there; else the class of what failed.
     public var exitCode: Int32 {
         let failures = steps.flatMap(\.failures)
         if failures.isEmpty { return 0 }
-        let isVerification = steps.contains { $0.kind == .verify && !$0.failures.isEmpty }
-        if isVerification, failures.contains(where: { $0.kind == .damaged }) { return FailureKind.damaged.exitCode }
-        let somethingDone = steps.contains { $0.images.contains { $0.outcome != .failed } }
-        if somethingDone, !isVerification { return 3 }
+        let found = steps.filter { $0.kind == .verify }.flatMap(\.failures)
+        if found.contains(where: { $0.kind == .damaged }) { return FailureKind.damaged.exitCode }
+        // To look at an image is not to have done something with it.
+        let copies = steps.filter { $0.kind != .verify }
+        if copies.contains(where: { $0.images.contains { $0.outcome != .failed } }) { return 3 }
         let kinds = Set(failures.map(\.kind))
         return (FailureKind.bySeverity.first { kinds.contains($0) } ?? .internal).exitCode
     }

@@ -15,8 +15,7 @@ actor TransferState {
     /// Whether what is written cannot be remembered.
     private(set) var isForgetful = false
     private var began: [ContinuousClock.Instant?]
-    /// Names of the stores that each item moves between.
-    private let stores: [[String]]
+    private let targetNames: [String]
 
     /// What a reader should know about a tag of a source; no text if it is where it was.
     struct TagNote: Sendable {
@@ -31,7 +30,7 @@ actor TransferState {
     init(_ items: [PlanItem], targets: [String]) {
         self.items = items
         began = items.map { _ in nil }
-        stores = items.map { [targets[$0.target], $0.store.name] }
+        targetNames = targets
         self.targets = targets.map { _ in Target() }
         pending = items.map { $0.graph?.blobs.count ?? 0 }
         finished = items.map { _ in false }
@@ -93,7 +92,9 @@ actor TransferState {
     }
 
     private func failure(_ error: any Error, of item: Int) -> FailureReport {
-        FailureReport(error, among: stores[item], attempts: reports[item].retries + 1)
+        FailureReport(
+            error, among: [targetNames[items[item].target], items[item].store.name],
+            attempts: reports[item].retries + 1)
     }
 
     /// A blob is at a target; returns the images there that are complete with it.

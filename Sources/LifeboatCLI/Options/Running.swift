@@ -48,7 +48,7 @@ func printPlan(_ step: CopyStep, in environment: RunEnvironment, output: OutputF
 ///
 /// - Parameter check: whether changes are an exit code of their own.
 func answer(_ plan: PipelinePlan, output: OutputFlags, check: Bool = false) throws {
-    if output.json { Terminal.answer(plan.json.indented) } else { Terminal.answer(PlanTable.text(of: plan)) }
+    if output.json { Terminal.answer(plan.json.indented) } else { PlanTable.write(plan, to: Terminal.answer) }
     for failure in plan.steps.compactMap(\.error) { Terminal.story(failure.words) }
     if plan.exitCode != 0 { throw ExitCode(plan.exitCode) }
     if check, plan.hasChanges { throw ExitCode(4) }

@@ -3,61 +3,74 @@ import OCI
 
 /// A plan as people read it: a table of images for every step, and what it comes to.
 enum PlanTable {
-    static func text(of plan: PipelinePlan) -> String {
-        var lines = plan.steps.flatMap(lines)
+    /// Line by line: a plan may have as many as there are images in a registry.
+    static func write(_ plan: PipelinePlan, to put: (String) -> Void) {
+        for step in plan.steps { write(step, to: put) }
         if plan.steps.count > 1 {
-            let images = plan.steps.flatMap(\.images)
-            lines.append(
-                "in all: \(count(images.count { isChange($0) }, "image")) to move, at most "
+            let changes = plan.steps.reduce(0) { $0 + $1.images.count(where: isChange) }
+            put(
+                "in all: \(count(changes, "image")) to move, at most "
                     + size(plan.steps.reduce(0) { $0 + $1.bytes })
                     + (plan.seconds.map { ", \(time($0)) or more" } ?? ""))
         }
-        lines.append("nothing was written")
-        return lines.joined(separator: "\n")
+        put("nothing was written")
     }
 
     private static func isChange(_ image: ImagePlan) -> Bool { [.copy, .sparse, .replace].contains(image.action) }
 
-    private static func lines(_ step: StepPlan) -> [String] {
-        var lines = [
-            "\(step.name): \(step.kind.rawValue) \(step.source)" + (step.target.isEmpty ? "" : " → \(step.target)")
-        ]
-        let rows = step.images.map { image in
-            [
-                words(image), image.action == .alreadyThere ? "" : size(image.bytes),
-                image.target.isEmpty ? image.source : "\(image.source) → \(image.target)",
-                image.rule.isEmpty ? "" : "[\(image.rule)]",
-            ]
+    private static func write(_ step: StepPlan, to put: (String) -> Void) {
+        put("\(step.name): \(step.kind.rawValue) \(step.source)" + (step.target.isEmpty ? "" : " → \(step.target)"))
+        var widths = [0, 0, 0]
+        for image in step.images {
+            for (column, text) in row(image, of: step).prefix(widths.count).enumerated() {
+                widths[column] = max(widths[column], text.count)
+            }
         }
-        let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
-        for (row, image) in zip(rows, step.images) {
+        for image in step.images {
             var line = "  "
-            for (column, text) in row.enumerated() {
-                let pad = column < 3 ? String(repeating: " ", count: max(0, widths[column] - text.count)) : ""
+            for (column, text) in row(image, of: step).enumerated() {
+                let pad = column < widths.count ? String(repeating: " ", count: widths[column] - text.count) : ""
                 line += (column == 1 ? pad + text : text + pad) + "  "
             }
             while line.hasSuffix(" ") { line.removeLast() }
-            lines.append(line)
+            put(line)
             if let failure = image.failure {
-                lines.append("    \(failure.message)" + (failure.advice.map { "\n    try: " + $0 } ?? ""))
+                put("    \(failure.message)" + (failure.advice.map { "\n    try: " + $0 } ?? ""))
             }
         }
         let changes = step.images.count(where: isChange)
         if step.kind != .verify, step.error == nil {
-            lines.append(
+            put(
                 "  \(count(changes, "image")) to move, at most \(size(step.bytes)); "
                     + "\(step.count(.alreadyThere)) already there; "
                     + "\(step.count(.conflict) + step.count(.failed)) cannot be moved")
         }
-        lines += requests("planning took", step.planning)
-        lines += requests("the run takes at most", step.requests)
+        for line in requests("planning took", step.planning) { put(line) }
+        for line in requests("the run takes at most", step.requests) { put(line) }
         for limit in step.limits {
             let rate = limit.kind == .requests ? "\(number(limit.rate)) requests/s" : "\(size(Int64(limit.rate)))/s"
             let binds = limit == step.binding && step.limits.count > 1 ? ": this limit binds" : ""
-            lines.append("  \(limit.store) with \(rate): \(time(limit.seconds)) or more\(binds)")
+            put("  \(limit.store) with \(rate): \(time(limit.seconds)) or more\(binds)")
         }
-        if let error = step.error { lines.append("  cannot be planned: \(error.message)") }
-        return lines + step.notes.map { "  note: " + $0 }
+        if let error = step.error { put("  cannot be planned: \(error.message)") }
+        for note in step.notes { put("  note: " + note) }
+    }
+
+    /// Action, bytes, names, rule.
+    private static func row(_ image: ImagePlan, of step: StepPlan) -> [String] {
+        [
+            words(image), image.action == .alreadyThere ? "" : size(image.bytes), names(image, of: step),
+            image.rule.isEmpty ? "" : "[\(image.rule)]",
+        ]
+    }
+
+    /// What the image is called, and what it will be called if that is something else; the line above has the stores.
+    private static func names(_ image: ImagePlan, of step: StepPlan) -> String {
+        func name(_ name: String, in store: String) -> String {
+            name.hasPrefix(store + "/") ? String(name.dropFirst(store.count + 1)) : name
+        }
+        let (source, target) = (name(image.source, in: step.source), name(image.target, in: step.target))
+        return target.isEmpty || source == target ? source : "\(source) → \(target)"
     }
 
     private static func words(_ image: ImagePlan) -> String {

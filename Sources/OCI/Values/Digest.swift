@@ -84,6 +84,9 @@ public struct Digest: Hashable, Sendable {
         withUnsafeBytes(of: words) { Array($0) } + (rest.map { withUnsafeBytes(of: $0.words) { Array($0) } } ?? [])
     }
 
+    /// The first 128 bits of the hash, in the order of its bytes.
+    public var stem: (high: UInt64, low: UInt64) { (UInt64(bigEndian: words.a), UInt64(bigEndian: words.b)) }
+
     /// The hash in lower-case hex.
     public var hex: String {
         let half = Digest.hex(words)

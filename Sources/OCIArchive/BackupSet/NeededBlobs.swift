@@ -37,8 +37,8 @@ struct NeededBlobs {
     /// - Returns: whether the set has it.
     @discardableResult
     mutating func mark(_ digest: Digest) -> Bool {
-        let bytes = digest.bytes
-        let key = Key(high: NeededBlobs.word(bytes[0..<8]), low: NeededBlobs.word(bytes[8..<16]))
+        let (high, low) = digest.stem
+        let key = Key(high: high, low: low)
         var index = first(key)
         let isKnown = index < keys.count && keys[index] == key
         while index < keys.count, keys[index] == key {

@@ -24,10 +24,15 @@ struct ImageNaming: Hashable, Sendable {
 extension ImageNaming {
     /// Reads the name from annotations: the full name, else a reference with `/` or `:`, else a tag alone.
     ///
-    /// A name that no registry would take is no name: the image is then known by its digest.
+    /// Where there are both, the full name of `registry/path/app:1` and the reference `app:1`, the image comes from a part
+    /// of a registry and is called by what stands behind its path. A name that no registry would take is no name: the
+    /// image is then known by its digest.
     init(annotations: [String: String]) {
         if let text = annotations[ImageNaming.fullNameAnnotation], let name = ImageNaming(fullName: text) {
             self = name
+            if let text = annotations[ImageNaming.referenceAnnotation], let short = ImageNaming(reference: text) {
+                shorten(to: short)
+            }
         } else if let text = annotations[ImageNaming.referenceAnnotation], let name = ImageNaming(reference: text) {
             self = name
         } else if let text = annotations[ImageNaming.repositoryAnnotation], let name = parsed(RepositoryName.self, text)
@@ -36,6 +41,14 @@ extension ImageNaming {
         } else {
             self.init()
         }
+    }
+
+    private mutating func shorten(to short: ImageNaming) {
+        guard let registry, let whole = repository?.description, let rest = short.repository, short.registry == nil,
+            short.tag == tag, whole.hasSuffix("/\(rest)")
+        else { return }
+        self.registry = registry + "/" + whole.dropLast(rest.description.count + 1)
+        repository = rest
     }
 
     private init?(fullName text: String) {

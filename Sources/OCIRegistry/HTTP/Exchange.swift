@@ -172,6 +172,9 @@ final class Exchange: Sendable {
             defer {
                 state.demand = nil
                 state.bodySent = nil
+                // Both lead to the request of the HTTP library, and from there back to here.
+                state.writer = nil
+                state.task = nil
             }
             return (state.hasEnded ? nil : state.task, state.demand, state.bodySent)
         }

@@ -16,6 +16,7 @@ final class Transport: Sendable {
     private let options: RegistryOptions
     private let surroundings: Surroundings
     private let group: any EventLoopGroup
+    private let pulse: Pulse
     private let limiter: RequestLimiter
     let breaker: CircuitBreaker
     /// Nil, and nothing is done for it, where there is no such limit.
@@ -32,6 +33,7 @@ final class Transport: Sendable {
         self.options = options
         self.surroundings = surroundings
         group = options.eventLoopGroup ?? Transport.sharedLoop
+        pulse = Watchdog.pulse(options, surroundings)
         limiter = RequestLimiter(limit: options.connections)
         breaker = CircuitBreaker(
             registry.authority, retry: options.retry, surroundings: surroundings, uptime: uptime)
@@ -123,11 +125,11 @@ final class Transport: Sendable {
         counts.withLock { $0[call.kind, default: 0] += 1 }
         defer { exchange.close() }
         return try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { [options, surroundings] in
+            tasks.addTask { [options, pulse] in
                 let usual = call.isReading ? options.headerTimeout : options.writeTimeout
                 let watchdog = Watchdog(options, headLimit: call.headLimit ?? usual)
                 let place = "\(call.address.authority) has stalled"
-                switch try await watchdog.watch(exchange, surroundings) {
+                switch try await watchdog.watch(exchange, pulse) {
                 case .silence(let reason): exchange.fail(RegistryError.silence("\(place): \(reason)"))
                 case .slow(let reason): exchange.fail(RegistryError.transient("\(place): \(reason)"))
                 }

@@ -7,6 +7,11 @@ struct Watchdog: Sendable {
     /// How often a window is looked at.
     private static let samples = 8
 
+    /// What wakes all watchdogs of a registry.
+    static func pulse(_ options: RegistryOptions, _ surroundings: Surroundings) -> Pulse {
+        Pulse(every: options.idleTimeout / samples, surroundings)
+    }
+
     let window: Duration
     /// Bytes within a window, below which it is a stall.
     let leastBytes: Int64
@@ -28,12 +33,14 @@ struct Watchdog: Sendable {
     }
 
     /// Returns what is wrong as soon as something is.
-    func watch(_ exchange: Exchange, _ surroundings: Surroundings) async throws -> Stall {
-        let tick = window / Watchdog.samples
+    func watch(_ exchange: Exchange, _ pulse: Pulse) async throws -> Stall {
+        let tick = pulse.interval
         var waitedForHead = Duration.zero
         var moved: [Int64] = []
+        // The first beat comes sooner than the interval is long.
+        try await pulse.beat()
         while true {
-            try await surroundings.sleep(for: tick)
+            try await pulse.beat()
             let progress = exchange.progress
             guard progress.isWaiting else {
                 moved = []
