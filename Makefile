@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test test-threads torture fuzz build dist bench format check-format
+.PHONY: help demo test torture fuzz build dist bench format check-format
 
 sources := Package.swift Sources Tests
 
@@ -19,11 +19,6 @@ torture:       ## runs every fault at every place and prints a table (an hour or
 	@Scripts/install-dependencies build
 	@Scripts/install-dependencies test
 	@Scripts/torture
-
-test-threads:  ## runs the tests that work at several things at once under thread sanitizer
-	@Scripts/install-dependencies build
-	@Scripts/install-dependencies test
-	@Scripts/test-threads
 
 SECONDS := 60
 fuzz:          ## feeds every parser with mutated input, for SECONDS each
