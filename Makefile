@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test torture build dist bench format check-format
+.PHONY: help demo test torture fuzz build dist bench format check-format
 
 sources := Package.swift Sources Tests
 
@@ -19,6 +19,11 @@ torture:       ## runs every fault at every place and prints a table (an hour or
 	@Scripts/install-dependencies build
 	@Scripts/install-dependencies test
 	@Scripts/torture
+
+SECONDS := 60
+fuzz:          ## feeds every parser with mutated input, for SECONDS each
+	@Scripts/install-dependencies build
+	@Scripts/fuzz $(SECONDS)
 
 build:         ## builds .build/release/lifeboat
 	@Scripts/install-dependencies build

@@ -123,7 +123,12 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TortureTests",
-            dependencies: ["Lifeboat", "OCIArchive", "OCIRegistry", "TestSupport", nioCore, logging],
+            dependencies: [
+                "Lifeboat", "OCIArchive", "OCIRegistry", "TestSupport", "FuzzTargets", nioCore, logging,
+            ],
             swiftSettings: strict),
+        .target(
+            name: "FuzzTargets", dependencies: ["OCI", "OCIArchive", "OCIRegistry", "Lifeboat", nioCore],
+            path: "Tests/FuzzTargets", swiftSettings: strict),
     ]
 )

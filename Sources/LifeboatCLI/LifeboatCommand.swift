@@ -14,8 +14,9 @@ struct LifeboatCommand: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            CopyCommand.self, ExportCommand.self, ImportCommand.self, VerifyCommand.self, InspectCommand.self,
-            ListCommand.self, ServeCommand.self, PlanCommand.self, RunCommand.self, ValidateCommand.self,
+            CopyCommand.self, ExportCommand.self, ImportCommand.self, VerifyCommand.self, RepairCommand.self,
+            InspectCommand.self, ListCommand.self, ServeCommand.self, PlanCommand.self, RunCommand.self,
+            ValidateCommand.self,
             ConvertCommand.self, ScheduleCommand.self, StatusCommand.self, BackupsCommand.self, RestoreCommand.self,
             ForgetCommand.self, PruneCommand.self, HistoryCommand.self, FindCommand.self, CatalogCommand.self,
             MirrorsCommand.self, ProbeCommand.self, DrillCommand.self,

@@ -13,7 +13,7 @@ struct WriteWatch: Sendable {
         _ channel: any Channel, isolation: isolated (any Actor)? = #isolation,
         _ body: (WriteProgress) async throws -> Void
     ) async throws {
-        let progress = WriteProgress()
+        let progress = WriteProgress(on: channel.eventLoop)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 var seen = -1
@@ -35,6 +35,11 @@ struct WriteWatch: Sendable {
 final class WriteProgress: Sendable {
     // Odd while a write is under way.
     private let steps = Atomic<Int>(0)
+    private let loop: any EventLoop
+
+    init(on loop: any EventLoop) {
+        self.loop = loop
+    }
 
     var count: Int { steps.load(ordering: .relaxed) }
     var isWriting: Bool { count % 2 == 1 }
@@ -42,6 +47,9 @@ final class WriteProgress: Sendable {
     func write(isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Void) async throws {
         steps.add(1, ordering: .relaxed)
         try await body()
+        // The library asks whether the client still takes anything only when the event loop gets to what was written:
+        // 200 clients that read nothing had 1.3 GB waiting there before it did.
+        try await loop.submit {}.get()
         steps.add(1, ordering: .relaxed)
     }
 }

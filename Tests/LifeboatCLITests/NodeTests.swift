@@ -8,18 +8,7 @@ import Testing
 /// Debian's containerd and podman, with the files that `mirrors` renders, against `serve`.
 @Suite(.serialized) struct NodeTests {
     /// Whether this process may mount file systems, as both programs do.
-    private static let canMount = runs("/usr/bin/unshare", "--mount", "true")
-
-    private static func runs(_ program: String, _ arguments: String...) -> Bool {
-        guard FileManager.default.isExecutableFile(atPath: program) else { return false }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        process.standardError = FileHandle.nullDevice
-        do { try process.run() } catch { return false }
-        process.waitUntilExit()
-        return process.terminationStatus == 0
-    }
+    private static let canMount = Program.succeeds("unshare", "--mount", "true")
 
     /// An image that a node can unpack: one layer, an empty tar.
     private static func push(_ number: Int, to target: any ImageTarget, tag: OCI.Tag) async throws -> Digest {
@@ -125,15 +114,10 @@ import Testing
               address = "\(folder)/t.sock"
 
             """, to: folder + "/config.toml")
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: try #require(Program.path("containerd")))
-        process.arguments = ["--config", folder + "/config.toml"]
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
+        let containerd = try RunningProgram("containerd", ["--config", folder + "/config.toml"])
         defer {
-            process.terminate()
-            process.waitUntilExit()
+            containerd.signal(SIGTERM)
+            containerd.endBlocking()
         }
         func ctr(_ arguments: [String]) async throws -> Program.Result {
             try await Program.run("ctr", ["--address", socket] + arguments)

@@ -6,20 +6,18 @@ import Testing
 @Suite struct ScheduleCommandTests {
     /// `lifeboat schedule` as a process of its own.
     private struct Service {
-        let process = Process()
+        let process: RunningProgram
         private let lines: AsyncStream<String>
 
         init(_ folder: String, _ arguments: String...) throws {
-            process.executableURL = URL(fileURLWithPath: Lifeboat.binary)
-            process.arguments = ["schedule", "p.yaml"] + arguments
-            process.currentDirectoryURL = URL(fileURLWithPath: folder)
-            process.environment = ProcessInfo.processInfo.environment
-                .merging(["XDG_STATE_HOME": folder + "/state", "DOCKER_CONFIG": "/nonexistent", "HMAC": "hunter2"]) {
-                    $1
-                }
             let pipe = Pipe()
-            process.standardError = pipe
-            try process.run()
+            process = try RunningProgram(
+                Lifeboat.binary, ["schedule", "p.yaml"] + arguments, in: folder,
+                environment: [
+                    "XDG_STATE_HOME": folder + "/state", "DOCKER_CONFIG": "/nonexistent", "HMAC": "hunter2",
+                ],
+                errors: pipe.fileToWrite)
+            try pipe.fileHandleForWriting.close()
             lines = pipe.fileHandleForReading.bytesByLine
         }
 
@@ -30,10 +28,8 @@ import Testing
         }
 
         func stop() -> Int32 {
-            process.terminate()
-            process.waitUntilExit()
-            return process.terminationReason == .uncaughtSignal
-                ? 128 + process.terminationStatus : process.terminationStatus
+            process.signal(SIGTERM)
+            return process.endBlocking()
         }
     }
 

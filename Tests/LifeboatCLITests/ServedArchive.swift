@@ -5,7 +5,7 @@ import TestSupport
 /// `lifeboat serve` as a process of its own.
 struct ServedArchive {
     let host: String
-    private let process: Process
+    private let process: RunningProgram
     private let story: Story
 
     /// What it has said so far, on its standard error.
@@ -17,12 +17,10 @@ struct ServedArchive {
 
     /// Waits for the line that names the port.
     static func start(_ path: String, _ arguments: String...) async throws -> ServedArchive {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: Lifeboat.binary)
-        process.arguments = ["serve", path, "--listen", "127.0.0.1:0"] + arguments
         let pipe = Pipe()
-        process.standardError = pipe
-        try process.run()
+        let process = try RunningProgram(
+            Lifeboat.binary, ["serve", path, "--listen", "127.0.0.1:0"] + arguments, errors: pipe.fileToWrite)
+        try pipe.fileHandleForWriting.close()
         let story = Story()
         let (hosts, host) = AsyncStream.makeStream(of: String.self)
         Task {
@@ -44,15 +42,19 @@ struct ServedArchive {
 
     /// - Returns: the exit code.
     func stop() async -> Int32 {
-        process.terminate()
-        process.waitUntilExit()
+        process.signal(SIGTERM)
+        let status = await process.end()
         // The last lines are still on their way.
         for _ in 0..<500 where !story.words.contains("stopped by") {
             do { try await Task.sleep(for: .milliseconds(10)) } catch { break }
         }
-        return process.terminationReason == .uncaughtSignal
-            ? 128 + process.terminationStatus : process.terminationStatus
+        return status
     }
+}
+
+extension Pipe {
+    /// For a program that is started with it.
+    var fileToWrite: String { "/dev/fd/\(fileHandleForWriting.fileDescriptor)" }
 }
 
 extension FileHandle {

@@ -187,14 +187,10 @@ import Testing
             try await simulation.ledger.lock(simulation.file).release()
             let names = try FileManager.default.contentsOfDirectory(atPath: folder + "/state/pipelines")
             let lock = try #require(names.first { $0.hasSuffix(".lock") })
-            let other = Process()
-            other.executableURL = URL(fileURLWithPath: try #require(Program.path("flock")))
-            other.arguments = ["--no-fork", folder + "/state/pipelines/" + lock, "sleep", "600"]
-            try other.run()
+            let other = try RunningProgram("flock", ["--no-fork", folder + "/state/pipelines/" + lock, "sleep", "600"])
             defer {
-                // SIGTERM would do, but what a test starts may have been born with it blocked.
-                kill(other.processIdentifier, SIGKILL)
-                other.waitUntilExit()
+                other.signal(SIGTERM)
+                other.endBlocking()
             }
             while try await !simulation.ledger.isLocked(simulation.file) {
                 try await Task.sleep(for: .milliseconds(10))

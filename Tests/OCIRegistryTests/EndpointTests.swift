@@ -78,14 +78,14 @@ private struct TLSServer {
             "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
             "-subj", "/CN=\(name)", "-addext", "subjectAltName=DNS:\(name)", "-keyout", key, "-out", certificate,
         ])
-        make.waitUntilExit()
+        make.endBlocking()
         let output = Pipe()
         let server = try start(
             ["s_server", "-accept", "127.0.0.1:0", "-www", "-key", key, "-cert", certificate], output: output)
+        try output.fileHandleForWriting.close()
         defer {
-            // It does not hear SIGTERM.
-            kill(server.processIdentifier, SIGKILL)
-            server.waitUntilExit()
+            server.signal(SIGTERM)
+            server.endBlocking()
         }
         // It says "ACCEPT 127.0.0.1:port".
         var text = ""
@@ -99,14 +99,9 @@ private struct TLSServer {
         return try await body(TLSServer(port: port, certificate: certificate))
     }
 
-    private static func start(_ arguments: [String], output: Pipe? = nil) throws -> Process {
-        let process = Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = arguments
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output ?? FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        return process
+    private static func start(_ arguments: [String], output: Pipe? = nil) throws -> RunningProgram {
+        try RunningProgram(
+            program, arguments,
+            output: output.map { "/dev/fd/\($0.fileHandleForWriting.fileDescriptor)" } ?? "/dev/null")
     }
 }

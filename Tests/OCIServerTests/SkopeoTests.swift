@@ -14,18 +14,8 @@ struct SkopeoTests {
     private static var hasUmoci: Bool { FileManager.default.isExecutableFile(atPath: umoci) }
 
     private func run(_ program: String, _ arguments: [String]) async throws -> (status: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        let reading = Task.detached { pipe.fileHandleForReading.readDataToEndOfFile() }
-        let status = try await withCheckedThrowingContinuation { done in
-            process.terminationHandler = { done.resume(returning: $0.terminationStatus) }
-            do { try process.run() } catch { done.resume(throwing: error) }
-        }
-        return (status, String(decoding: await reading.value, as: UTF8.self))
+        let result = try await Program.run(program, arguments)
+        return (result.status, result.output + result.errors)
     }
 
     @Test(.enabled(if: hasSkopeo))

@@ -28,7 +28,9 @@ public struct DockerRegistry: Sendable {
         }
     }
 
-    private static func start(port: Int, asksForLogin: Bool, in folder: URL) throws -> Process {
+    private static func start(port: Int, asksForLogin: Bool, in folder: URL) throws
+        -> RunningProgram
+    {
         var configuration = """
             version: 0.1
             log: {level: error, accesslog: {disabled: true}}
@@ -46,13 +48,7 @@ public struct DockerRegistry: Sendable {
         }
         let file = folder.appending(path: "config.yml")
         try configuration.write(to: file, atomically: true, encoding: .utf8)
-        let process = Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = ["serve", file.path]
-        process.environment = ["OTEL_TRACES_EXPORTER": "none", "HOME": folder.path]
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        return process
+        return try RunningProgram(
+            program, ["serve", file.path], environment: ["OTEL_TRACES_EXPORTER": "none", "HOME": folder.path])
     }
 }

@@ -13,16 +13,15 @@ enum LocalServer {
     ///   - count: how many ports it listens on.
     ///   - start: starts the program, told its ports.
     static func run<R>(
-        ports count: Int, _ start: ([Int]) throws -> Process, _ body: ([Int]) async throws -> R
+        ports count: Int, _ start: ([Int]) throws -> RunningProgram, _ body: ([Int]) async throws -> R
     ) async throws -> R {
         var lastError: any Error = CancellationError()
         for _ in 0..<tries {
             let ports = try await freePorts(count)
             let process = try start(ports)
             defer {
-                // Some are born with signals blocked and would not hear SIGTERM.
-                kill(process.processIdentifier, SIGKILL)
-                process.waitUntilExit()
+                process.signal(SIGTERM)
+                process.endBlocking()
             }
             do {
                 for port in ports { try await waitUntilReady(port, process) }
@@ -47,7 +46,7 @@ enum LocalServer {
         return ports
     }
 
-    private static func waitUntilReady(_ port: Int, _ process: Process) async throws {
+    private static func waitUntilReady(_ port: Int, _ process: RunningProgram) async throws {
         for _ in 0..<500 {
             guard process.isRunning else { throw ChannelError.eof }
             do {

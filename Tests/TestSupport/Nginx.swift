@@ -30,7 +30,7 @@ public struct Nginx: Sendable {
         }
     }
 
-    private static func start(_ configuration: String, in folder: String) throws -> Process {
+    private static func start(_ configuration: String, in folder: String) throws -> RunningProgram {
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map {
             "    \($0)_temp_path \(folder)/\($0);"
         }
@@ -48,13 +48,8 @@ public struct Nginx: Sendable {
             }
             """
         try text.write(toFile: folder + "/nginx.conf", atomically: true, encoding: .utf8)
-        let process = Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = ["-p", folder, "-c", folder + "/nginx.conf", "-e", folder + "/error.log"]
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        return process
+        return try RunningProgram(
+            program, ["-p", folder, "-c", folder + "/nginx.conf", "-e", folder + "/error.log"])
     }
 }
 

@@ -3,6 +3,7 @@ import Foundation
 /// A program of this machine, run to its end.
 public enum Program {
     public struct Result: Sendable {
+        /// The exit code, or 128 and the signal that ended it, as shells count.
         public let status: Int32
         public let output: String
         public let errors: String
@@ -24,6 +25,16 @@ public enum Program {
         try Data(text.utf8).write(to: URL(fileURLWithPath: file))
     }
 
+    /// Whether a program can be run and says that all is well, for what must be known before a test begins.
+    public static func succeeds(_ name: String, _ arguments: String...) -> Bool {
+        guard exists(name) else { return false }
+        do {
+            return try RunningProgram(name, arguments).endBlocking() == 0
+        } catch {
+            return false
+        }
+    }
+
     @discardableResult
     public static func run(_ name: String, _ arguments: String..., in folder: String? = nil) async throws -> Result {
         try await run(name, arguments, in: folder)
@@ -35,26 +46,12 @@ public enum Program {
         input: String? = nil
     ) async throws -> Result {
         try await withTemporaryFolder { scratch in
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: path(name) ?? name)
-            process.arguments = arguments
-            if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
-            process.environment = ProcessInfo.processInfo.environment
-                .merging(["LC_ALL": "C.UTF-8"]) { $1 }.merging(environment) { $1 }
-            let paths = [scratch + "/out", scratch + "/err"]
-            for path in paths { try Data().write(to: URL(fileURLWithPath: path)) }
-            process.standardInput =
-                try input.map { try FileHandle(forReadingFrom: URL(fileURLWithPath: $0)) } ?? FileHandle.nullDevice
-            process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: paths[0]))
-            process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: paths[1]))
-            try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
-                process.terminationHandler = { _ in done.resume() }
-                do { try process.run() } catch { done.resume(throwing: error) }
-            }
-            let texts = try paths.map {
-                String(decoding: try Data(contentsOf: URL(fileURLWithPath: $0)), as: UTF8.self)
-            }
-            return Result(status: process.terminationStatus, output: texts[0], errors: texts[1])
+            let program = try RunningProgram(
+                name, arguments, in: folder, environment: environment, input: input, output: scratch + "/out",
+                errors: scratch + "/err")
+            let status = await program.end()
+            return Result(
+                status: status, output: try text(of: scratch + "/out"), errors: try text(of: scratch + "/err"))
         }
     }
 }

@@ -88,12 +88,7 @@ private struct PowerCut {
             mkdir -p \(folder)/m && truncate -s 8M \(folder)/i && mkfs.ext4 -q -F \(folder)/i 2>/dev/null \
             && mount -o loop \(folder)/i \(folder)/m 2>/dev/null && umount \(folder)/m; s=$?; rm -rf \(folder); exit $s
             """
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/bash")
-        process.arguments = ["-c", script]
-        do { try process.run() } catch { return false }
-        process.waitUntilExit()
-        return process.terminationStatus == 0
+        return Program.succeeds("bash", "-c", script)
     }()
 
     init(in folder: String) async throws {

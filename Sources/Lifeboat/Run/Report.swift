@@ -28,7 +28,7 @@ public struct Report: Sendable {
 }
 
 public struct StepReport: Sendable {
-    public enum Kind: String, Sendable { case copy, export, `import`, verify }
+    public enum Kind: String, Sendable { case copy, export, `import`, verify, repair }
 
     public var name: String
     public var kind: Kind

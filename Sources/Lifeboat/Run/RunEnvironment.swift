@@ -24,6 +24,8 @@ public struct RunEnvironment: Sendable {
     public var settings = PipelineSettings()
     /// What each step has to do, by its name, where a plan was made before; empty to do what the steps say.
     var agreed: [String: StepPlan] = [:]
+    /// Whether damaged archives are opened for the images in them that are whole.
+    var acceptsDamaged = false
     /// The repository of images in archives that name only a tag.
     public var defaultRepository: RepositoryName?
     /// What `overwrite: ours` asks, and what is told of every tag that an import writes; nil to remember nothing.

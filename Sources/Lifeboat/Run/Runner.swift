@@ -60,7 +60,7 @@ public struct Runner: Sendable {
         observe(.stepBegan(name: step.name, what: report.summary))
         do {
             try permit()
-            report = try await withStores(environment) { [report] stores in
+            report = try await withStores(environment.reading(for: step)) { [report] stores in
                 var result: StepReport
                 switch step.work {
                 case .copy(let copy):
@@ -140,6 +140,8 @@ public struct Runner: Sendable {
         }
         var plan = try await planner.plan(sources)
         plan.notes = notes + plan.notes
+        // What was whole in it is taken; that it is damaged has to be said all the same.
+        plan.doubt = sources.lazy.compactMap { ($0.store as? ArchiveSource)?.fault }.first ?? plan.doubt
         plan.putFirst(step.first)
         for guarding in guards where only == nil {
             try await guarding.judge(&plan, shrink: environment.settings.shrink(guarding.path))
@@ -152,6 +154,16 @@ public struct Runner: Sendable {
         image.error = FailureReport(failure.error, among: stores)
         report.images.append(image)
         observe(.imageEnded(image))
+    }
+}
+
+extension RunEnvironment {
+    /// An import that is to go on whatever fails takes from a damaged archive what is whole in it.
+    fileprivate func reading(for step: Step) -> RunEnvironment {
+        guard case .copy(let copy) = step.work, copy.kind != .export, step.onError == .continue else { return self }
+        var environment = self
+        environment.acceptsDamaged = true
+        return environment
     }
 }
 

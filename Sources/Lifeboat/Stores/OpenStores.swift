@@ -165,8 +165,10 @@ func withStores<R: Sendable>(
 
 extension RunEnvironment {
     var archiveOpening: ArchiveOpening {
-        ArchiveOpening(
+        var opening = ArchiveOpening(
             fileSystem: fileSystem, workFolder: workFolder, defaultRepository: defaultRepository,
             docker: DockerArchive.open)
+        opening.acceptsUnsealed = acceptsDamaged
+        return opening
     }
 }

@@ -9,6 +9,9 @@ public struct ServedStore: Sendable {
     /// What it is, for machines; asked for as long as it is served.
     public let describe: @Sendable () async throws -> [String: JSONValue]
 
+    /// Leaves nothing but the store in a folder that was written to; called when nobody is served any more.
+    public private(set) var tidy: @Sendable () async throws -> Void = {}
+
     /// How a store is served.
     public struct Manner: Sendable {
         /// Whether the store itself is written to.
@@ -38,7 +41,7 @@ public struct ServedStore: Sendable {
         guard let overlay = manner.overlay else { return served }
         let layout = try await Layout.create(
             overlay, surroundings: environment.surroundings, files: environment.fileSystem)
-        return ServedStore(
+        var whole = ServedStore(
             store: Overlay(layout, over: served.store),
             summary: served.summary + ", pushes go to \(shown(overlay, limit: 1000)),",
             describe: {
@@ -46,6 +49,8 @@ public struct ServedStore: Sendable {
                 members["overlay"] = .object(["images": .number(Int64(try await layout.images().count))])
                 return members
             })
+        whole.tidy = { try await layout.flush() }
+        return whole
     }
 
     private static func open(
@@ -77,9 +82,11 @@ public struct ServedStore: Sendable {
                 : try await Layout.open(
                     path, defaultRepository: environment.defaultRepository, surroundings: environment.surroundings,
                     files: files)
-            return ServedStore(
+            var served = ServedStore(
                 store: layout, summary: try await summary(of: layout) + (writable ? ", writable," : ""),
                 describe: { ["images": .number(Int64(try await layout.images().count))] })
+            if writable { served.tidy = { try await layout.flush() } }
+            return served
         case .backups(let path, let at):
             guard !writable else {
                 throw LifeboatError(

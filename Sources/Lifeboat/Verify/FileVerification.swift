@@ -62,7 +62,10 @@ struct FileVerification: Sendable {
             sound,
             report.findings.map { finding in
                 let images = finding.images.isEmpty ? "" : "; it belongs to " + finding.images.joined(separator: ", ")
-                return LifeboatError(finding.kind, "\(finding.place) of \(path): \(finding.detail)\(images)")
+                return LifeboatError(
+                    finding.kind, "\(finding.place) of \(path): \(finding.detail)\(images)",
+                    advice: report.flavor == .ours
+                        ? "lifeboat repair \(shown(path, limit: 1000)) --from REGISTRY|ARCHIVE" : nil)
             })
     }
 

@@ -18,8 +18,13 @@ func run(
     progress.end()
     try await json?.write(report.json.indented + "\n")
     try await html?.write(report.html)
+    try answer(report, output: output, onStandardOutput: answersOnStandardOutput)
+}
+
+/// Prints the report of what was done and throws its exit code.
+func answer(_ report: Report, output: OutputFlags, onStandardOutput: Bool = true) throws {
     try Task.checkCancellation()
-    let answer = answersOnStandardOutput ? Terminal.answer : Terminal.story
+    let answer = onStandardOutput ? Terminal.answer : Terminal.story
     if output.json { answer(report.json.indented) } else if !report.steps.isEmpty { answer(Summary.text(of: report)) }
     if report.exitCode != 0 {
         if output.json { for failure in report.steps.compactMap(\.error) { Terminal.story(failure.words) } }

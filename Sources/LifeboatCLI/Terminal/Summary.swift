@@ -38,8 +38,7 @@ enum Summary {
             var parts: [String] = []
             let done = step.images.reduce(0) { $0 + ($1.outcome == .done ? $1.imageCount : 0) }
             if done > 0 || (step.kind == .verify && step.count(.done) > 0) {
-                parts.append(
-                    step.kind == .verify ? "\(count(done, "image")) verified" : "\(count(done, "image")) moved")
+                parts.append("\(count(done, "image")) \(past(step.kind))")
             }
             if step.count(.alreadyThere) > 0 { parts.append("\(step.count(.alreadyThere)) already there") }
             if step.count(.failed) > 0 { parts.append("\(step.count(.failed)) failed") }
@@ -57,6 +56,14 @@ enum Summary {
         }
         lines += step.notes.map { "  note: " + $0 }
         return lines.joined(separator: "\n")
+    }
+
+    private static func past(_ kind: StepReport.Kind) -> String {
+        switch kind {
+        case .verify: "verified"
+        case .repair: "whole again"
+        case .copy, .export, .import: "moved"
+        }
     }
 
     /// One of several targets.

@@ -29,6 +29,13 @@ struct ImportCommand: AsyncParsableCommand {
     )
     var repair = false
 
+    @Option(
+        name: .customLong("on-error"),
+        help: ArgumentHelp(
+            "continue: take from an archive that is cut off or damaged the images that are whole in it, and exit with 3. Images that fail never keep the others from arriving.",
+            valueName: "stop|continue"))
+    var onError = OnError.stop
+
     @OptionGroup var selection: SelectionFlags
     @OptionGroup var rules: TargetFlags
     @OptionGroup var state: StateFlags
@@ -49,6 +56,9 @@ struct ImportCommand: AsyncParsableCommand {
         step.repairs = repair
         if rules.dryRun { return try await printPlan(step, in: environment, output: output) }
         try await LifeboatCLI.run(
-            [Step(name: "import", work: .copy(step))], name: "import", in: environment, output: output)
+            [Step(name: "import", work: .copy(step), onError: onError)], name: "import", in: environment, output: output
+        )
     }
 }
+
+extension OnError: ExpressibleByArgument {}

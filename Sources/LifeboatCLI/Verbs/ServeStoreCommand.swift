@@ -68,6 +68,8 @@ struct ServeStoreCommand: AsyncParsableCommand {
         try await server.run { [quiet] port in
             if !quiet { Terminal.story("serving \(summary) on \(scheme)://\(address.shown):\(port)/v2/") }
         }
+        // It was asked to stop, and so was this task: what is left to do is done by another one.
+        try await Task { try await store.tidy() }.value
         if !quiet, !writable { for line in ServeStoreCommand.farewell(figures) { Terminal.story(line) } }
     }
 

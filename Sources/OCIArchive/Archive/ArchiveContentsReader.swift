@@ -23,6 +23,9 @@ struct ArchiveContentsReader {
         lines = StrictLines(place: "\(ArchiveNames.contents) of \(archive)", limit: Tar.entryLimit * 2)
     }
 
+    /// Whether what was taken so far ends with a line.
+    var isBetweenLines: Bool { lines.endsWithLine }
+
     mutating func take(_ bytes: ByteBuffer) throws {
         digester.update(bytes)
         var lines = lines

@@ -27,6 +27,13 @@ public struct ArchivePlan: Sendable {
         try self.init(try await ArchiveDraft(images, since: base, reading: manifest), archive: archive)
     }
 
+    /// An archive that was written before.
+    init(_ map: ArchiveMap) {
+        self.map = map
+        blobs = map.blobs[map.manifestCount...].map(\.descriptor)
+        inBase = Set(map.contents.blobs.filter(\.isInBase).map(\.digest))
+    }
+
     init(_ draft: ArchiveDraft, archive: String) throws {
         var contents = draft.contents
         contents.files = ArchivePlan.files(of: contents)

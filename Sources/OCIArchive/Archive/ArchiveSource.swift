@@ -10,6 +10,8 @@ public struct ArchiveSource: Sendable {
     public let id: Digest?
     /// What was passed over, for people.
     public let notes: [String]
+    /// What is wrong with it as a whole, where it was opened for what can still be read in it.
+    public private(set) var fault: ArchiveError?
     let file: any File
     let named: [NamedImage]
     let blobs: Blobs
@@ -27,15 +29,16 @@ public struct ArchiveSource: Sendable {
     }
 
     /// An archive of ours, whose front and seal were read.
-    init(_ map: ArchiveMap, file: any File, path: String) {
+    init(_ map: ArchiveMap, file: any File, path: String, fault: ArchiveError? = nil) {
         self.init(
-            path: path, isSealed: true, id: map.id, notes: [], file: file, named: map.contents.images,
+            path: path, isSealed: fault == nil, id: map.id, notes: [], file: file, named: map.contents.images,
             blobs: .planned(map),
             referrers: ReferrerTable {
                 map.blobs.reduce(into: [:]) { table, blob in
                     if let subject = blob.subject { table[subject, default: []].append(blob.descriptor) }
                 }
             })
+        self.fault = fault
     }
 
     init(

@@ -13,9 +13,11 @@ extension ArchiveTarget: PlannedTarget {
 
     /// Takes a plan that was made before, such as that of a volume.
     ///
-    /// - Parameter others: what interrupted runs have left under other names.
+    /// - Parameters:
+    ///   - others: what interrupted runs have left under other names.
+    ///   - damaged: the very archive of this plan, which is to be replaced by a whole one.
     func begin(
-        _ plan: ArchivePlan, others: [PartialRemains] = [],
+        _ plan: ArchivePlan, others: [PartialRemains] = [], repairing damaged: PartialRemains? = nil,
         reading manifest: @escaping @Sendable (Digest) async throws -> Manifest
     ) async throws -> [Descriptor] {
         let ledger = SlotLedger(count: plan.map.slots.count)
@@ -25,7 +27,7 @@ extension ArchiveTarget: PlannedTarget {
             return plan.blobs
         }
         let found = try await fileSystem.status(path, followLinks: true)
-        if try await checkName(plan) {
+        if damaged == nil, try await checkName(plan) {
             try await removeRemains()
             await ledger.complete(0..<plan.map.slots.count)
             enter(Session(plan: plan, ledger: ledger, writer: nil, found: found))
@@ -35,8 +37,10 @@ extension ArchiveTarget: PlannedTarget {
         let (writer, remains) = try await open(plan, partial)
         do {
             try await start(
-                Session(plan: plan, ledger: ledger, writer: writer, found: found, remains: remains, others: others),
-                manifest)
+                Session(
+                    plan: plan, ledger: ledger, writer: writer, found: found, remains: remains,
+                    others: others + (damaged.map { [$0] } ?? [])),
+                manifest, repairing: damaged)
         } catch {
             await afterFailure {
                 try await remains?.close()
@@ -52,22 +56,25 @@ extension ArchiveTarget: PlannedTarget {
     }
 
     private func start(
-        _ session: Session, _ manifest: @Sendable (Digest) async throws -> Manifest
+        _ session: Session, _ manifest: @Sendable (Digest) async throws -> Manifest,
+        repairing damaged: PartialRemains? = nil
     ) async throws {
         guard let writer = session.writer else { return }
         let (map, ledger) = (session.plan.map, session.ledger)
         try await writer.start(reading: manifest)
         await ledger.complete(0..<map.manifestCount)
         enter(session)
-        try await session.remains?.copyAll(to: writer) { digest in
-            guard let number = map.slotNumbers[digest], await ledger.claim(number) else { return nil }
-            guard try await !writer.holds(number) else {
-                await ledger.release(number, complete: true)
-                return nil
+        for remains in [session.remains, damaged].compactMap(\.self) {
+            try await remains.copyAll(to: writer) { digest in
+                guard let number = map.slotNumbers[digest], await ledger.claim(number) else { return nil }
+                guard try await !writer.holds(number) else {
+                    await ledger.release(number, complete: true)
+                    return nil
+                }
+                return number
+            } done: { number, isComplete in
+                await ledger.release(number, complete: isComplete)
             }
-            return number
-        } done: { number, isComplete in
-            await ledger.release(number, complete: isComplete)
         }
     }
 

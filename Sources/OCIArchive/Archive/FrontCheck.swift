@@ -111,14 +111,17 @@ struct ManifestCheck: Sendable {
 
     /// The images that any of the blobs is part of.
     func images(of digests: [Digest]) -> [String] {
+        Set(owners(of: digests).flatMap { names[$0] ?? [] }).sorted()
+    }
+
+    /// The blobs, and all manifests that they are part of.
+    func owners(of digests: [Digest]) -> Set<Digest> {
         var seen = Set(digests)
         var queue = digests
-        var found: Set<String> = []
         while let next = queue.popLast() {
-            found.formUnion(names[next] ?? [])
             for parent in parents[next] ?? [] where seen.insert(parent).inserted { queue.append(parent) }
         }
-        return found.sorted()
+        return seen
     }
 }
 

@@ -15,7 +15,8 @@ public struct ArchiveOpening: Sendable {
     public var defaultRepository: RepositoryName?
     public var limits: DecodingLimits
     public var docker: DockerArchiveOpening?
-    /// Whether an archive of ours that is cut off or unsealed is opened for what can still be read in it.
+    /// Whether a plain archive of ours that is cut off, unsealed or damaged in front is opened for what can still be read in
+    /// it; `ArchiveSource.fault` says then what is wrong with it.
     public var acceptsUnsealed = false
 
     public init(
@@ -114,11 +115,17 @@ private struct OpeningSteps {
     }
 
     private func openPlain(_ file: any File, _ stream: any ByteStream) async throws -> any ImageCatalog {
+        do {
+            return try await openWhole(file, stream)
+        } catch let fault as ArchiveError where fault.kind == .damaged && opening.acceptsUnsealed {
+            guard let map = try await ContentsSearch.soundMap(in: file, archive: path) else { throw fault }
+            return ArchiveSource(map, file: file, path: path, fault: fault)
+        }
+    }
+
+    private func openWhole(_ file: any File, _ stream: any ByteStream) async throws -> any ImageCatalog {
         guard let front = try await ArchiveFront.read(TarStream(stream, archive: path)) else {
             return try await openForeign(file)
-        }
-        if opening.acceptsUnsealed {
-            return ArchiveSource(front.map, file: file, path: path)
         }
         try front.checkFaults(path)
         try await checkEnd(front.map, file)
@@ -132,7 +139,9 @@ private struct OpeningSteps {
             throw ArchiveError.damaged(
                 "\(path) is cut off: it has \(size) of \(map.size) bytes, \(complete) of \(map.slots.count) blobs are "
                     + "within them",
-                advice: "lifeboat verify \(path) says which images are complete")
+                advice:
+                    "lifeboat verify \(path) says which images are complete, lifeboat import --on-error continue takes those"
+            )
         }
         guard size == map.size else {
             throw ArchiveError.damaged("\(path) has \(size - map.size) bytes behind its end")

@@ -1,12 +1,25 @@
 import NIOCore
 import OCI
 
-/// What an interrupted run of something else left: one more source of blobs, each of which is hashed before it is used.
+/// What an interrupted run of something else left, or what rot has left of an archive: one more source of blobs, each of
+/// which is hashed before it is used.
 struct PartialRemains: Sendable {
     let path: String
     private let file: any File
     private let map: ArchiveMap
     private let isPlain: Bool
+    /// Whether it was complete once, so that a changed header says nothing of what stands behind it.
+    private var wasWhole = false
+
+    private init(path: String, file: any File, map: ArchiveMap, isPlain: Bool) {
+        (self.path, self.file, self.map, self.isPlain) = (path, file, map, isPlain)
+    }
+
+    /// An archive that was complete once.
+    init(ofWhole map: ArchiveMap, file: any File, path: String, isPlain: Bool) {
+        self.init(path: path, file: file, map: map, isPlain: isPlain)
+        wasWhole = true
+    }
 
     /// - Parameter file: closed by `close`.
     /// - Returns: nil if nothing can be made out in the file.
@@ -31,7 +44,11 @@ struct PartialRemains: Sendable {
             return false
         }
         let (slot, header) = (map.slots[place], map.header(place))
-        guard try await file.read(at: slot.headerOffset, count: header.readableBytes) == header else { return false }
+        if !wasWhole {
+            guard try await file.read(at: slot.headerOffset, count: header.readableBytes) == header else {
+                return false
+            }
+        }
         let content = Content(blob.descriptor, from: path) { [file] send in
             try await file.forEachChunk(from: slot.contentOffset, count: slot.size) { try await send($0) }
         }
@@ -67,6 +84,39 @@ struct PartialRemains: Sendable {
             }
         } catch let error as ArchiveError where error.kind == .damaged || error.kind == .policy {
             // This is how far the other run had come.
+        }
+    }
+
+    /// Every manifest whose bytes have the right digest.
+    func forEachManifest(_ receive: (Manifest) async throws -> Void) async throws {
+        guard isPlain else { return try await forEachStreamedManifest(receive) }
+        for (slot, blob) in zip(map.slots, map.blobs).prefix(map.manifestCount) {
+            let bytes = try await file.read(at: slot.contentOffset, count: Int(slot.size))
+            if let manifest = manifest(bytes, blob) { try await receive(manifest) }
+        }
+    }
+
+    private func forEachStreamedManifest(_ receive: (Manifest) async throws -> Void) async throws {
+        do {
+            let head = try await file.head(isPipe: false)
+            let stream = TarStream(
+                ArchiveStream.open(file, head: head, isPipe: false, limits: DecodingLimits()), archive: path)
+            while let entry = try await stream.nextEntry() {
+                guard let number = map.slots.firstIndex(at: entry.headerOffset) else { continue }
+                guard number < map.manifestCount else { return }
+                let bytes = try await stream.content(of: entry, upTo: Manifest.sizeLimit)
+                if let manifest = manifest(bytes, map.blobs[number]) { try await receive(manifest) }
+            }
+        } catch let error as ArchiveError where error.kind == .damaged || error.kind == .policy {
+            // So far it can be read.
+        }
+    }
+
+    private func manifest(_ bytes: ByteBuffer, _ blob: ArchivedBlob) -> Manifest? {
+        do throws(OCIError) {
+            return try Manifest(bytes, as: blob.descriptor, from: path)
+        } catch {
+            return nil
         }
     }
 

@@ -13,6 +13,8 @@ final class XZDecoderState: DecoderState {
     private var isStarted = false
     private var isInputAtEnd = false
     private var isAtEnd = false
+    /// What has gone wrong behind the bytes that came out last.
+    private var failure: ArchiveError?
 
     init(_ input: DecoderInput, memory: UInt64, isSingle: Bool = false) {
         self.input = input
@@ -31,6 +33,7 @@ final class XZDecoderState: DecoderState {
     var restCount: Int { current.readableBytes }
 
     func next() throws -> ByteBuffer? {
+        if let failure { throw failure }
         if !isStarted {
             let flags = CArchiveXZTellUnsupportedCheck | (isSingle ? 0 : CArchiveXZConcatenated)
             let result = lzma_stream_decoder(stream, memory, flags)
@@ -59,7 +62,10 @@ final class XZDecoderState: DecoderState {
             switch result {
             case LZMA_OK: break
             case LZMA_STREAM_END: isAtEnd = true
-            default: throw fault(result)
+            default:
+                let fault = fault(result)
+                guard output.readableBytes > 0 else { throw fault }
+                failure = fault
             }
             if output.readableBytes > 0 { return output }
         }

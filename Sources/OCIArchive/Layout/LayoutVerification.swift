@@ -29,6 +29,15 @@ public struct LayoutVerification: Sendable {
     /// Bytes of all blobs that were read.
     public internal(set) var bytes: Int64 = 0
     public internal(set) var findings: [Finding] = []
+    /// What images need and is missing or damaged, each once.
+    var lost: [Lost] = []
+
+    struct Lost: Sendable {
+        /// As whatever points to it describes it.
+        let descriptor: Descriptor
+        let isManifest: Bool
+        let repository: RepositoryName?
+    }
 
     /// Whether every image is complete and right.
     public var isSound: Bool { findings.allSatisfy { $0.fault == .unreferenced || $0.fault == .foreign } }
@@ -114,9 +123,10 @@ private struct VerificationWalk {
             [entry.naming.repository?.description, entry.naming.tag?.description].compactMap { $0 }
             .joined(separator: ":")
         let name = image.isEmpty ? entry.descriptor.digest.short : image
+        let repository = entry.naming.repository
         var waiting = [entry.descriptor]
         while let descriptor = waiting.popLast() {
-            guard check(descriptor, is: "manifest", image: name) else { continue }
+            guard check(descriptor, is: "manifest", of: repository, image: name) else { continue }
             let manifest: Manifest
             do {
                 guard
@@ -132,15 +142,21 @@ private struct VerificationWalk {
                 if case .index = manifest.kind, child.mediaType.isManifest {
                     waiting.append(child)
                 } else if !child.isForeign || files[child.digest] != nil {
-                    _ = check(child, is: "blob", image: name)
+                    _ = check(child, is: "blob", of: repository, image: name)
                 }
             }
         }
     }
 
     /// - Returns: whether it is there and right, and seen for the first time.
-    private mutating func check(_ descriptor: Descriptor, is role: String, image: String) -> Bool {
+    private mutating func check(
+        _ descriptor: Descriptor, is role: String, of repository: RepositoryName?, image: String
+    ) -> Bool {
         let digest = descriptor.digest
+        if !seen.contains(digest), files[digest] != .some(descriptor.size) {
+            result.lost.append(
+                .init(descriptor: descriptor, isManifest: role == "manifest", repository: repository))
+        }
         guard let file = files[digest] else {
             if seen.insert(digest).inserted {
                 add(.missing, "\(role) \(digest) of \(image) is missing", digest, image: image)
