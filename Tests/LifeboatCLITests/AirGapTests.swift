@@ -132,6 +132,33 @@ import Testing
         }
     }
 
+    @Test func `an image that has another name since is made of what the target has under the old one`() async throws {
+        let (near, far) = (try await seededStore(images: 2), MemoryStore(name: "far"))
+        try await withTemporaryFolder { folder in
+            try await TestRegistry.run(over: near) { source in
+                #expect(try await Lifeboat.run("export", source, "--to", "full.tar", in: folder).status == 0)
+                let promoted = try await Lifeboat.run(
+                    "copy", source + "/team/app1:latest", source + "/released/app:1", in: folder)
+                #expect(promoted.status == 0, "\(promoted.output)\(promoted.errors)")
+                let delta = try await Lifeboat.run(
+                    "export", source, "--since", "full.tar", "--to", "delta.tar", in: folder)
+                #expect(delta.status == 0, "\(delta.output)\(delta.errors)")
+                #expect(try size("delta.tar", in: folder) < 60_000)
+                try await TestRegistry.run(over: far) { target in
+                    let empty = try await Lifeboat.run("import", "delta.tar", "--to", target, in: folder)
+                    #expect(empty.status != 0 && empty.output.contains("builds on full.tar"), "\(empty.output)")
+                    #expect(try await Lifeboat.run("import", "full.tar", "--to", target, in: folder).status == 0)
+                    let result = try await Lifeboat.run("import", "delta.tar", "--to", target, in: folder)
+                    #expect(result.status == 0, "\(result.output)\(result.errors)")
+                    #expect(result.output.hasPrefix("import: 1 image moved"), "\(result.output)")
+                    #expect(try await equal(target, source))
+                    let whole = try await Lifeboat.run("verify", target, in: folder)
+                    #expect(whole.status == 0, "\(whole.output)\(whole.errors)")
+                }
+            }
+        }
+    }
+
     @Test func `a delta is served with what it builds on, and alone says what it lacks`() async throws {
         let near = try await seededStore(images: 2)
         try await withTemporaryFolder { folder in

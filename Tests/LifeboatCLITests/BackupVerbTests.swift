@@ -54,6 +54,35 @@ import Testing
         }
     }
 
+    @Test func `a set of several registries is restored one registry at a time`() async throws {
+        try await withTemporaryFolder { folder in
+            let path = folder + "/set"
+            #expect(try await Lifeboat.run("backups", "init", path).status == 0)
+            let (one, two) = (MemoryStore(name: "one"), MemoryStore(name: "two"))
+            for (store, seed) in [(one, UInt64(1)), (two, 2)] {
+                try await SeededImages.push(
+                    to: try await store.target(RepositoryName("app")), seed: seed, tags: [Tag("1")])
+            }
+            try await TestRegistry.run(over: one) { first in
+                try await TestRegistry.run(over: two) { second in
+                    let export = try await Lifeboat.run("export", first, second, "--to", path + "/")
+                    #expect(export.status == 0, "\(export.output)\(export.errors)")
+                    try await TestRegistry.run { target in
+                        let both = try await Lifeboat.run("restore", path, "--to", target)
+                        #expect(both.status == 78, "\(both.output)\(both.errors)")
+                        #expect(both.output.contains("restore one --registry at a time"), "\(both.output)")
+                        for (registry, prefix) in [(first, "one"), (second, "two")] {
+                            let result = try await Lifeboat.run(
+                                "restore", path, "--to", target + "/" + prefix, "--registry", registry)
+                            #expect(result.status == 0, "\(result.output)\(result.errors)")
+                            #expect(result.output.contains("check: 1 image equal, 0 different"), "\(result.output)")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     @Test func `backups are listed, shown and compared`() async throws {
         try await withNights { set, nights in
             let list = try await Lifeboat.run("backups", "list", set)

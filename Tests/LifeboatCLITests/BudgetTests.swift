@@ -56,27 +56,20 @@ import Testing
             try await ScriptedRegistry.serve { _ in
                 .silent
             } _: { server in
-                let process = Process()
-                process.executableURL = URL(fileURLWithPath: Lifeboat.binary)
-                process.arguments = ["list", server.host + "/team/app"]
-                process.environment = ProcessInfo.processInfo.environment.merging(
-                    ["DOCKER_CONFIG": "/nonexistent", "REGISTRY_AUTH_FILE": "/nonexistent/auth.json"]
-                ) { $1 }.merging(variables(folder)) { $1 }
-                process.standardOutput = FileHandle.nullDevice
-                process.standardError = FileHandle.nullDevice
-                try process.run()
-                defer {
-                    kill(process.processIdentifier, SIGKILL)
-                    process.waitUntilExit()
-                }
+                let process = try RunningProgram(
+                    Lifeboat.binary, ["list", server.host + "/team/app"],
+                    environment: [
+                        "DOCKER_CONFIG": "/nonexistent", "REGISTRY_AUTH_FILE": "/nonexistent/auth.json",
+                    ].merging(variables(folder)) { $1 })
+                defer { process.signal(SIGKILL) }
                 while server.requests.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
                 let ours = try SharedBudget(
                     folder: folder + "/lifeboat/budgets", registry: server.host,
                     identity: CredentialSource.anonymous.identity(at: server.host))
                 #expect(try await budgetFile(folder) == ours.path)
                 #expect(ours.parts(at: .seconds(1)) == 2)
-                kill(process.processIdentifier, SIGKILL)
-                process.waitUntilExit()
+                process.signal(SIGKILL)
+                await process.end()
                 #expect(ours.parts(at: .seconds(2)) == 1)
             }
         }

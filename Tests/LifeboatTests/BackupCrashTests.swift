@@ -8,6 +8,7 @@ import Testing
 
 /// A run that is killed, or loses its power, anywhere: nothing is lost, and the next run finishes.
 struct BackupCrashTests {
+    /// At each of its calls with `LIFEBOAT_SCALE=full`, else at some of them.
     @Test func `killed at any call, a run leaves every older backup whole, and the next one finishes`() async throws {
         try await BackupNights.run { nights in
             try await nights.push("app", "1", seed: 1, layers: [300, 900])
@@ -21,16 +22,16 @@ struct BackupCrashTests {
             let new = try await nights.listing()
 
             var counting = nights
-            let all = DyingFiles()
+            let all = FaultyFiles()
             counting.files = all
             #expect(await counting.export().exitCode == 0)
             #expect(all.calls > 50)
 
-            for number in 1...all.calls {
+            for number in Scale.sample(24, of: all.calls) {
                 try FileManager.default.removeItem(atPath: nights.path)
                 try FileManager.default.copyItem(atPath: pristine, toPath: nights.path)
                 var dying = nights
-                let files = DyingFiles(after: number)
+                let files = FaultyFiles(deadAfter: number)
                 dying.files = files
                 await dying.export()
                 try files.loseUnsynced()

@@ -120,4 +120,80 @@ struct BackupGuardTests {
             #expect(await nights.export(narrow).exitCode == 0)
         }
     }
+
+    @Test func `a folder that is exported beside a registry loses nothing by not being one`() async throws {
+        try await BackupNights.run { nights in
+            try await nights.push("app", "1", seed: 1)
+            let path = nights.folder + "/layout"
+            let layout = try await Layout.create(path, surroundings: .ofThisMachine)
+            try await SeededImages.push(
+                to: layout.target(RepositoryName("team/app")), seed: 2, layerSizes: [10], tags: [Tag("1")])
+            try await layout.flush()
+            var step = nights.step
+            step.sources.append(SourceDefinition(store: .layout(path: path), selection: .all))
+            #expect(await nights.export(step).exitCode == 0)
+            try await SeededImages.push(
+                to: layout.target(RepositoryName("team/other")), seed: 3, layerSizes: [10], tags: [Tag("1")])
+            try await layout.flush()
+            let report = await nights.export(step)
+            #expect(report.exitCode == 0, "\(report.steps[0].failures.map(\.message))")
+            #expect(try await nights.latest().images().count == 3)
+            // What leaves the folder was taken out of it by somebody, and what leaves the registry is still missed.
+            _ = try await (layout.target(RepositoryName("team/app")) as? any DeletingTarget)?.untag(Tag("1"))
+            try await layout.flush()
+            #expect(await nights.export(step).exitCode == 0)
+        }
+    }
+
+    @Test func `images that are called otherwise in the set are asked for and missed by the names of the registry`()
+        async throws
+    {
+        let registry = MemoryStore(name: "registry")
+        let forgetful = Forgetful(registry)
+        try await withTemporaryFolder { folder in
+            try await TestRegistry.run(over: forgetful, writable: false) { host in
+                let nights = BackupNights(registry: registry, host: host, folder: folder)
+                for number in 0..<20 { try await nights.push("app", "\(number)", seed: UInt64(number), layers: [10]) }
+                try await nights.push("base/other", "1", seed: 99, layers: [10])
+                for (prefix, rename, name) in [
+                    ("kept", [], "kept/app"),
+                    ("", [try Rewrite(from: "(.*)", into: "old/\\1")], "old/app"),
+                ] {
+                    var step = nights.step
+                    step.targets[0].naming = Naming(prefix: prefix, rename: rename)
+                    step.targets[0].store = .backups(path: folder + "/set-" + prefix, at: nil)
+                    #expect(await nights.export(step).exitCode == 0)
+                    forgetful.hidden.withLock { $0 = ["app:3", "app:4", "app:5"] }
+                    var report = await nights.export(step)
+                    #expect(report.exitCode == 0)
+                    #expect(report.steps[0].notes.contains { $0.contains("app:3, app:4, app:5") })
+                    let set = try await BackupSet.open(folder + "/set-" + prefix, surroundings: nights.surroundings)
+                    let newest = try await set.source(of: try await set.find("latest"))
+                    #expect(newest.images().count == 21)
+                    #expect(newest.images().filter { $0.repository.description == name }.count == 20)
+                    forgetful.hidden.withLock { $0 = [] }
+                    for number in 3..<6 { try await untag("app", "\(number)", in: registry) }
+                    report = await nights.export(step)
+                    #expect(report.exitCode == 3)
+                    #expect(report.steps[0].error?.message.contains("3 of 21 tags gone") == true)
+                    #expect(report.steps[0].error?.message.contains("\(name):3, \(name):4, \(name):5") == true)
+                    for number in 3..<6 {
+                        try await nights.push("app", "\(number)", seed: UInt64(number), layers: [10])
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `a plan says that the backup will be suspect`() async throws {
+        try await BackupNights.run { nights in
+            for number in 0..<20 { try await nights.push("app", "\(number)", seed: UInt64(number), layers: [10]) }
+            await nights.export()
+            for number in 0..<2 { try await untag("app", "\(number)", in: nights.registry) }
+            let step = Step(name: "backup", work: .copy(nights.step))
+            let plan = try await PipelinePlanner(nights.environment).plan([step], name: "nightly")
+            #expect(plan.steps[0].notes.contains { $0.contains("is suspect: 2 of 20 tags gone") })
+            #expect(try await nights.set().backups().count == 1)
+        }
+    }
 }

@@ -106,12 +106,18 @@ struct BackupNights: Sendable {
         return listing
     }
 
+    /// What a backup says that it holds.
+    static func names(in backup: BackupSource) -> [String: Digest] {
+        Dictionary(backup.images().filter { $0.tag != nil }.map { ($0.name, $0.descriptor.digest) }) { $1 }
+    }
+
     /// Bytes of all files under a folder of the set.
     func size(of folder: String = "") throws -> Int64 {
         var total: Int64 = 0
         let root = URL(fileURLWithPath: path + "/" + folder)
         let found = FileManager.default.enumerator(at: root, includingPropertiesForKeys: [.fileSizeKey])
         while let url = found?.nextObject() as? URL {
+            guard try url.resourceValues(forKeys: [.isRegularFileKey]).isRegularFile == true else { continue }
             total += Int64(try url.resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0)
         }
         return total

@@ -144,6 +144,55 @@ struct DrillTests {
         }
     }
 
+    @Test func `a step of a pipeline rehearses, and its objectives decide`() async throws {
+        try await withLayout { layout, environment, folder in
+            let path = folder + "/set"
+            try await export(layout, to: path, environment)
+            var environment = environment
+            environment.serving = Self.serving
+            environment.settings.objectives = Objectives(rpo: .seconds(3600), rto: .seconds(3600))
+            let definition = StoreDefinition.backups(path: path, at: nil)
+            let step = Step(name: "rehearse", work: .drill(DrillStep(store: definition, sample: 2)))
+            let passed = await Runner(environment).run([step], name: "weekly")
+            #expect(passed.exitCode == 0, "\(passed.steps[0].failures.map(\.message))")
+            #expect(passed.steps[0].kind == .drill && passed.steps[0].drill?.images.count == 2)
+            #expect(passed.json.text.contains("\"kind\":\"drill\""))
+            environment.settings.objectives.rto = .nanoseconds(1)
+            let missed = await Runner(environment).run([step], name: "weekly")
+            #expect(missed.exitCode == 78)
+            #expect(missed.steps[0].error?.message.contains("a full restore of \(path) takes about ") == true)
+            let set = try await BackupSet.open(path, surroundings: .ofThisMachine, files: LocalFileSystem())
+            let evidence = try await set.evidence(.drilled).evidence
+            #expect(evidence.count == 2)
+            let state = try await SetState.read(path, surroundings: .ofThisMachine, files: LocalFileSystem())
+            #expect(state.drill != nil)
+            environment.serving = nil
+            #expect(await Runner(environment).run([step], name: "weekly").exitCode == 70)
+            let plan = try await PipelinePlanner(environment).plan([step], name: "weekly")
+            #expect(plan.exitCode == 0 && !plan.hasChanges)
+            #expect(plan.steps[0].notes.contains { $0.contains("restores 2 images into a throw-away registry") })
+        }
+    }
+
+    @Test func `registries that call different images the same are restored side by side`() async throws {
+        try await BackupNights.run { nights in
+            try await nights.push("app", "1", seed: 1)
+            let other = MemoryStore(name: "other")
+            try await SeededImages.push(
+                to: try await other.target(RepositoryName("app")), seed: 2, layerSizes: [700, 4000], tags: [Tag("1")])
+            try await TestRegistry.run(over: other) { host in
+                var step = nights.step
+                step.sources.append(SourceDefinition(store: .registry(host: host, prefix: ""), selection: .all))
+                #expect(await nights.export(step).exitCode == 0)
+            }
+            let drill = Drill(nights.environment, serving: Self.serving)
+            let result = try await drill.run(.backups(path: nights.path, at: nil))
+            #expect(result.failures.isEmpty, "\(result.failures.map(\.message))")
+            #expect(result.images.count == 2 && result.isWhole)
+            #expect(result.bytesChecked == result.bytes && result.bytes > 8000)
+        }
+    }
+
     @Test func `a registry is no backup`() async throws {
         try await withTemporaryFolder { folder in
             let drill = Drill(.test(in: folder), serving: Self.serving)

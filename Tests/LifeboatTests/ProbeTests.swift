@@ -102,11 +102,11 @@ struct ProbeTests {
                 lifeboat_probe_success{place="b.example.com"} 0
                 # HELP lifeboat_probe_duration_seconds How long a registry took to answer.
                 # TYPE lifeboat_probe_duration_seconds gauge
-                lifeboat_probe_duration_seconds{place="a.example.com/app:1",stage="answer"} 0.013
-                lifeboat_probe_duration_seconds{place="a.example.com/app:1",stage="blob"} 1.500
+                lifeboat_probe_duration_seconds{place="a.example.com/app:1",stage="answer"} 0.0125
+                lifeboat_probe_duration_seconds{place="a.example.com/app:1",stage="blob"} 1.5
                 # HELP lifeboat_probe_timestamp_seconds When a registry was asked.
                 # TYPE lifeboat_probe_timestamp_seconds gauge
-                lifeboat_probe_timestamp_seconds{place="a.example.com/app:1"} 1700000000
+                lifeboat_probe_timestamp_seconds{place="a.example.com/app:1"} 1700000000.5
                 lifeboat_probe_timestamp_seconds{place="b.example.com"} 1700000001
 
                 """)

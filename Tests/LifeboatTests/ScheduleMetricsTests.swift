@@ -17,7 +17,8 @@ import Testing
             name: "backup", work: .copy(CopyStep(kind: .export, sources: [], target: .archive(path: "f"))))
         record.note(RunRecord.Outcome(report, ended: 1_795_226_640_500), report, of: [export])
         record.lastDrill = 1_795_226_640_000
-        let set = SetState(path: "/srv/\(name)", backups: 3, newestGood: 1_795_226_600_000, bytes: 7, images: 2)
+        var set = SetState(path: "/srv/\(name)", backups: 3, newestGood: 1_795_226_600_000, bytes: 7, images: 2)
+        set.drill = SetState.Drilled(at: 1_795_226_640_000, passed: true, secondsToFullRestore: 1799.5)
         return PipelineState(record: record, next: 1_795_312_800_000, isRunning: true, sets: [set])
     }
 
@@ -34,6 +35,9 @@ import Testing
         #expect(text.value("lifeboat_pipeline_running") == 1)
         #expect(
             text.value("lifeboat_set_newest_good_backup_timestamp_seconds", ["set": "/srv/nightly"]) == 1_795_226_600)
+        #expect(text.value("lifeboat_pipeline_objective_rto_seconds") == 1800)
+        #expect(text.value("lifeboat_set_last_drill_success", ["set": "/srv/nightly"]) == 1)
+        #expect(text.value("lifeboat_set_full_restore_seconds") == 1799.5)
         #expect(text.kinds["lifeboat_pipeline_runs_total"] == "counter")
     }
 
@@ -97,6 +101,27 @@ import Testing
         var failing = state
         failing.record.failingSince = 1
         #expect(PipelineStatus.exitCode([PipelineStatus(failing, at: backup)]) == 3)
+    }
+
+    @Test func `the time of a restore is what the newest drill has shown`() throws {
+        var state = try state()
+        let now: Int64 = 1_795_226_640_000
+        state.sets.append(SetState(path: "/srv/old", backups: 1, newestGood: nil, bytes: 0, images: 0))
+        state.sets[1].drill = SetState.Drilled(at: now - 1, passed: true, secondsToFullRestore: 7200)
+        #expect(PipelineStatus(state, at: now).missed == [])
+        state.sets[0].drill?.secondsToFullRestore = 1801
+        #expect(
+            PipelineStatus(state, at: now).missed == [
+                "a full restore took 30 min 1 s in the drill of \(Figures.instant(now)), want 30 min 0 s at most"
+            ])
+        #expect(PipelineStatus.exitCode([PipelineStatus(state, at: now)]) == 78)
+        state.sets[0].drill?.secondsToFullRestore = nil
+        let unknown =
+            "no drill has shown how long a full restore takes, want 30 min 0 s at most: lifeboat drill /srv/nightly"
+        #expect(PipelineStatus(state, at: now).missed == [unknown])
+        state.sets = [state.sets[0]]
+        state.sets[0].drill = nil
+        #expect(PipelineStatus(state, at: now).missed == [unknown])
     }
 
     @Test(

@@ -1,10 +1,12 @@
-import Glibc
+import Foundation
 import NIOCore
 import OCI
 import OCIArchive
 import Synchronization
 
 /// The files of this machine, of which single calls fail as a test says.
+///
+/// `loseUnsynced` then does what a power failure may do.
 public final class FaultyFiles: FileSystem {
     /// What a call is about to do, to what, and how many calls came before: the error number that it shall fail with.
     public typealias Fault = @Sendable (_ action: String, _ path: String, _ number: Int) -> Int32?
@@ -12,6 +14,8 @@ public final class FaultyFiles: FileSystem {
     private let files = LocalFileSystem()
     private let fault: Fault
     private let made = Mutex(0)
+    /// Files that were written and not synced since.
+    private let unsynced = Mutex<Set<String>>([])
 
     public init(fault: @escaping Fault = { _, _, _ in nil }) {
         self.fault = fault
@@ -24,6 +28,17 @@ public final class FaultyFiles: FileSystem {
 
     /// Calls made so far.
     public var calls: Int { made.withLock { $0 } }
+
+    /// Leaves every file that was written and not synced its length, and zeros in it.
+    public func loseUnsynced() throws {
+        for path in unsynced.withLock({ $0 }) where FileManager.default.fileExists(atPath: path) {
+            let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+            try Data(repeating: 0, count: size).write(to: URL(fileURLWithPath: path))
+        }
+    }
+
+    fileprivate func isWriting(_ path: String) { unsynced.withLock { _ = $0.insert(path) } }
+    fileprivate func hasSynced(_ path: String) { unsynced.withLock { _ = $0.remove(path) } }
 
     fileprivate func pass(_ action: String, _ path: String) throws {
         let number = made.withLock { made in
@@ -61,11 +76,15 @@ public final class FaultyFiles: FileSystem {
     public func rename(_ from: String, to: String) async throws {
         try pass("rename", from)
         try await files.rename(from, to: to)
+        unsynced.withLock { unsynced in
+            if unsynced.remove(from) != nil { unsynced.insert(to) } else { unsynced.remove(to) }
+        }
     }
 
     public func remove(_ path: String) async throws {
         try pass("remove", path)
         try await files.remove(path)
+        hasSynced(path)
     }
 
     public func syncFolder(_ path: String) async throws {
@@ -107,11 +126,13 @@ private struct FaultyFile: File {
 
     func write(_ bytes: ByteBuffer, at offset: Int64) async throws {
         try files.pass("write", path)
+        files.isWriting(path)
         try await file.write(bytes, at: offset)
     }
 
     func writeNext(_ bytes: ByteBuffer) async throws {
         try files.pass("write", path)
+        files.isWriting(path)
         try await file.writeNext(bytes)
     }
 
@@ -135,6 +156,7 @@ private struct FaultyFile: File {
     func sync() async throws {
         try files.pass("sync", path)
         try await file.sync()
+        files.hasSynced(path)
     }
 
     func lock(shared: Bool) async throws -> Bool {

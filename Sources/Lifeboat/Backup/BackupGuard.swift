@@ -4,115 +4,58 @@ import OCIArchive
 /// Holds what a registry lists against the newest backup that is complete and believed: listings have been known to
 /// leave things out without a word.
 struct BackupGuard: Sendable {
-    private let target: BackupTarget
-    private static let requestsAtATime = 16
+    let target: BackupTarget
+    let naming: Naming
+    /// The target's place among those of the plan.
+    private let number: Int
+    /// How much may go, in per cent of the tags.
+    private let shrink: Double
     /// Names that a sentence shows.
     private static let namesShown = 5
 
-    /// - Returns: nil for a target that is no set, or that calls images otherwise than their source does.
-    init?(_ target: Planner.Target) {
-        guard let backup = target.store as? BackupTarget, target.naming.isIdentity else { return nil }
-        self.target = backup
-    }
-
-    var path: String { target.set.path }
-
-    /// Asks for the tags that the backup has and the listing has not, one by one: a tag counts as deleted when the
-    /// registry says so of itself.
-    func review(_ outcome: Selector.Outcome, of source: Planner.Source) async throws -> Selector.Outcome {
-        guard !(source.store is any ImageCatalog), let baseline = try await target.baseline() else { return outcome }
-        var outcome = outcome
-        let rules = try Ruleset(source.selection, of: source.store.name, hosts: [source.store.name])
-        var known = Set(outcome.selected.map(\.image.name))
-        for failure in outcome.failures where failure.name.hasPrefix(source.store.name + "/") {
-            known.insert(String(failure.name.dropFirst(source.store.name.utf8.count + 1)))
+    /// - Parameter shrink: how much may go from a set, in per cent of the tags.
+    /// - Returns: one for each target that is a set.
+    static func all(of targets: [Planner.Target], shrink: (_ path: String) -> Double) -> [BackupGuard] {
+        targets.enumerated().compactMap { number, target in
+            guard let backup = target.store as? BackupTarget, target.naming.exact == nil else { return nil }
+            return BackupGuard(
+                target: backup, naming: target.naming, number: number, shrink: shrink(backup.set.path))
         }
-        let repositories = Set(outcome.selected.map(\.image.repository))
-        let gone = baseline.images().compactMap { image -> (image: NamedImage, rule: Int)? in
-            guard image.registry == source.store.name, let tag = image.tag, tag.companionStem == nil,
-                !known.contains(image.name), let number = rules.owner(of: image.repository)
-            else { return nil }
-            let rule = rules.rules[number]
-            // Newer ones have taken its place.
-            if rule.newest != nil, repositories.contains(image.repository) { return nil }
-            return rule.list == nil ? (image, number) : nil
-        }
-        guard !gone.isEmpty else { return outcome }
-        let found = try await map(gone, limit: BackupGuard.requestsAtATime) {
-            image, _ -> Result<Descriptor?, any Error> in
-            do {
-                return .success(try await source.store.source(image.repository).resolve(try tag(of: image)))
-            } catch let error as any Failure where error.kind == .notFound {
-                return .success(nil)
-            } catch let error as any Failure where error.kind != .internal {
-                return .failure(error)
-            }
-        }
-        var hidden: [String] = []
-        for ((image, number), result) in zip(gone, found) {
-            switch result {
-            case .success(let descriptor?):
-                var image = image
-                image.descriptor = descriptor
-                hidden.append(image.name)
-                outcome.selected.append(rules.selected(image, by: number))
-            case .success(nil): continue
-            case .failure(let error): outcome.failures.append(("\(source.store.name)/\(image.name)", error))
-            }
-        }
-        if !hidden.isEmpty {
-            outcome.notes.append(
-                "the listing of \(source.store.name) leaves out \(Figures.count(hidden.count, "tag")) that it has all "
-                    + "the same, which are taken too: \(BackupGuard.names(hidden))")
-        }
-        return outcome
-    }
-
-    private func tag(of image: NamedImage) throws -> TagOrDigest {
-        image.tag.map { .tag($0) } ?? .digest(image.descriptor.digest)
     }
 
     /// Makes the backup suspect if too much has gone.
-    ///
-    /// - Parameter shrink: how much may go, in per cent of the tags.
-    func judge(_ plan: inout Plan, shrink: Double) async throws {
+    func judge(_ plan: inout Plan, of sources: [Planner.Source]) async throws {
         // Files are read whole: what is not in them is not there.
-        guard plan.items.contains(where: { !($0.store is any ImageCatalog) }),
-            let baseline = try await target.baseline()
-        else { return }
-        let before = baseline.images().filter { $0.tag != nil && $0.tag?.companionStem == nil }
+        let registries = Set(sources.filter { !($0.store is any ImageCatalog) }.map(\.store.name))
+        guard !registries.isEmpty, let baseline = try await target.baseline() else { return }
+        let before = baseline.images().filter { $0.isTagged && registries.contains($0.registry ?? "") }
         guard !before.isEmpty else { return }
-        var now = Set(plan.items.map { ($0.source.registry ?? "") + "/" + $0.source.name })
-        now.formUnion(plan.failures.map(\.name))
-        let counts = Dictionary(grouping: plan.items, by: \.source.repository).mapValues(\.count)
-        let failed = plan.failures.map(\.name)
+        let items = plan.items.filter { $0.target == number }
+        let now = items.map(\.named).filter(\.isTagged)
+        let counts = Dictionary(grouping: now, by: Place.init).mapValues(\.count)
+        let rotating = Set(items.filter { $0.chosenBy?.rule.newest != nil }.map { Place($0.named) })
+        let failures = plan.failures.filter { $0.targetNumber == nil || $0.targetNumber == number }
+        let failed = Failed(failures, of: registries, naming)
+        let present = Set(now.map(\.fullName)).union(failed.images)
         var gone: [String] = []
         var lost: [String] = []
-        for (repository, images) in Dictionary(grouping: before, by: \.repository).sorted(by: { $0.key < $1.key }) {
+        for (place, images) in Dictionary(grouping: before, by: Place.init).sorted(by: { $0.key < $1.key }) {
             // What could not be listed is missing from the backup, not from the registry.
-            if failed.contains(where: { $0.hasSuffix("/\(repository)") }) { continue }
-            let missing = images.filter { !now.contains($0.fullName) }
-            if counts[repository] == nil, missing.count == images.count {
-                lost.append(repository.description)
-            }
+            if failed.repositories.contains(place) { continue }
+            let missing = images.filter { !present.contains($0.fullName) }
+            if counts[place] == nil, missing.count == images.count { lost.append(place.repository.description) }
             // Where only the newest are wanted, the oldest leave as others come.
-            let net = max(0, images.count - (counts[repository] ?? 0))
-            gone += missing.prefix(rotates(repository, plan) ? net : missing.count).map(\.name)
+            let net = max(0, images.count - (counts[place] ?? 0))
+            gone += missing.prefix(rotating.contains(place) ? net : missing.count).map(\.name)
         }
-        guard let reason = reason(lost, gone, of: before.count, shrink, baseline) else { return }
+        guard let reason = reason(lost, gone, of: before.count, baseline) else { return }
         target.doubt(because: reason)
         plan.doubt = LifeboatError(
             .policy, "the new backup of \(target.name) is suspect: \(reason)",
             advice: "look at the registry; if this is right, lifeboat backups accept \(target.name) BACKUP")
     }
 
-    private func rotates(_ repository: RepositoryName, _ plan: Plan) -> Bool {
-        plan.items.contains { $0.source.repository == repository && $0.chosenBy?.rule.newest != nil }
-    }
-
-    private func reason(
-        _ lost: [String], _ gone: [String], of count: Int, _ shrink: Double, _ baseline: BackupSource
-    ) -> String? {
+    private func reason(_ lost: [String], _ gone: [String], of count: Int, _ baseline: BackupSource) -> String? {
         let since = "since \(baseline.summary)"
         if !lost.isEmpty {
             return "\(Figures.count(lost.count, "repository")) gone \(since): \(BackupGuard.names(lost))"
@@ -123,15 +66,72 @@ struct BackupGuard: Sendable {
             + BackupGuard.names(gone)
     }
 
-    private static func names(_ names: [String]) -> String {
+    static func names(_ names: [String]) -> String {
         let rest = names.count - namesShown
         return names.prefix(namesShown).joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
     }
 }
 
-extension Naming {
-    /// Whether images are called at the target as they are at the source.
-    var isIdentity: Bool { prefix.isEmpty && exact == nil && rename.isEmpty && retag.isEmpty }
+/// A repository of the backup: of one registry.
+private struct Place: Hashable, Comparable {
+    var registry: String?
+    var repository: RepositoryName
+
+    init(_ image: NamedImage) {
+        registry = image.registry
+        repository = image.repository
+    }
+
+    init(registry: String, repository: RepositoryName) {
+        self.registry = registry
+        self.repository = repository
+    }
+
+    static func < (a: Place, b: Place) -> Bool {
+        (a.registry ?? "", a.repository) < (b.registry ?? "", b.repository)
+    }
+}
+
+/// What could not be had this time, as the backup would have called it.
+private struct Failed {
+    /// Full names.
+    var images: Set<String> = []
+    var repositories: Set<Place> = []
+
+    init(_ failures: [PlanFailure], of registries: Set<String>, _ naming: Naming) {
+        for failure in failures {
+            for registry in registries where failure.name.hasPrefix(registry + "/") {
+                add(String(failure.name.dropFirst(registry.utf8.count + 1)), of: registry, naming)
+            }
+        }
+    }
+
+    /// Words that are no name, such as patterns, say of nothing in particular that it failed.
+    private mutating func add(_ name: String, of registry: String, _ naming: Naming) {
+        if let repository = try? RepositoryName(name) {
+            guard let renamed = try? naming.target(for: .tag(.latest), in: repository, isCompanion: false) else {
+                return
+            }
+            repositories.insert(Place(registry: registry, repository: renamed.0))
+        } else if let parsed = try? TagName(parsing: name), parsed.registry == nil,
+            let renamed = try? naming.target(for: .tag(parsed.tag), in: parsed.repository, isCompanion: false),
+            let tag = renamed.1
+        {
+            images.insert("\(registry)/\(renamed.0):\(tag)")
+        }
+    }
+}
+
+extension NamedImage {
+    /// Whether it has a name of its own, and not one that says which image it belongs to.
+    fileprivate var isTagged: Bool { tag != nil && tag?.companionStem == nil }
+}
+
+extension PlanItem {
+    /// What the backup will call it.
+    fileprivate var named: NamedImage {
+        NamedImage(registry: source.registry, repository: targetRepository, tag: targetTag, descriptor: root)
+    }
 }
 
 extension Double {

@@ -56,14 +56,7 @@ extension Drill {
             let layout = try await Layout.create(
                 folder, surroundings: environment.surroundings, files: environment.fileSystem)
             try await serving(layout, true) { [self] host in
-                let source = SourceDefinition(store: subject.definition, selection: Selection(exactly: images))
-                let target = StoreDefinition.registry(host: host, prefix: "")
-                let copy = CopyStep(kind: .import, sources: [source], target: target, overwrite: .never)
-                let check = VerifyStep(sources: [source], against: target, reread: .compared)
-                let steps = [
-                    Step(name: "restore", work: .copy(copy), onError: .continue),
-                    Step(name: "pull back", work: .verify(check), onError: .continue),
-                ]
+                let steps = try self.steps(for: images, of: subject, to: .registry(host: host, prefix: ""))
                 await reports.set(await Runner(environment.forDrill, observe: observe).run(steps, name: "drill").steps)
             }
         } catch {
@@ -73,6 +66,29 @@ extension Drill {
         try await remove(folder)
         try Task.checkCancellation()
         for step in await reports.value ?? [] { result.add(step) }
+    }
+
+    /// One restore of all images; where they come from several registries one for each, under its name, since two of
+    /// them may call different images the same.
+    private func steps(
+        for images: [NamedImage], of subject: DrillSubject, to target: StoreDefinition
+    ) throws -> [Step] {
+        var restores: [Step] = []
+        var checks: [Step] = []
+        let groups =
+            subject.hasOrigins ? Dictionary(grouping: images) { Optional(Selection.Origin($0)) } : [nil: images]
+        for (number, group) in groups.sorted(by: { ($0.key?.prefix ?? "") < ($1.key?.prefix ?? "") }).enumerated() {
+            let source = SourceDefinition(
+                store: subject.definition, selection: Selection(exactly: group.value, of: group.key))
+            let naming = Naming(prefix: group.key?.prefix ?? "")
+            let copy = CopyStep(
+                kind: .import, sources: [source], target: target, naming: naming, overwrite: .never)
+            let check = VerifyStep(sources: [source], against: target, naming: naming, reread: .compared)
+            let suffix = number == 0 ? "" : "-\(number + 1)"
+            restores.append(Step(name: "restore" + suffix, work: .copy(copy), onError: .continue))
+            checks.append(Step(name: "pull back" + suffix, work: .verify(check), onError: .continue))
+        }
+        return restores + checks
     }
 
     private func remove(_ folder: String) async throws {
@@ -104,13 +120,27 @@ extension RunEnvironment {
 
 extension Selection {
     /// Exactly these images, whatever refers to them too.
-    fileprivate init(exactly images: [NamedImage]) {
+    fileprivate init(exactly images: [NamedImage], of origin: Origin?) {
         let rules = Dictionary(grouping: images, by: \.repository).sorted { $0.key < $1.key }.map { name, images in
             SelectionRule(
                 repositories: [Glob(name.description)],
                 tags: images.compactMap { $0.tag.map { Glob($0.description) } },
                 digests: images.filter { $0.tag == nil }.map(\.descriptor.digest))
         }
-        self.init(rules: rules)
+        self.init(rules: rules, origin: origin)
+    }
+}
+
+extension Selection.Origin {
+    fileprivate init(_ image: NamedImage) {
+        self = image.registry.map { .registry($0) } ?? .unknown
+    }
+
+    /// Where its images go in a registry that has others too: as `serve` tells registries apart by the path.
+    fileprivate var prefix: String {
+        switch self {
+        case .registry(let name): NodeRegistry(name: name).pathPart
+        case .unknown: ""
+        }
     }
 }

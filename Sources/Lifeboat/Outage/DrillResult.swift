@@ -62,19 +62,37 @@ public struct DrillResult: Sendable {
     public var hasPassed: Bool { failures.isEmpty && reachesRTO != false && reachesRPO != false }
 
     /// 0 if all of it went well; the class of the first failure by severity; 78 for an objective that is missed.
-    public var exitCode: Int32 {
+    public var exitCode: Int32 { worst?.kind.exitCode ?? 0 }
+
+    /// What went wrong, or which objective was missed; nil if all of it went well.
+    var worst: FailureReport? {
         let kinds = Set(failures.map(\.kind))
-        if let kind = FailureKind.bySeverity.first(where: kinds.contains) { return kind.exitCode }
-        return hasPassed ? 0 : FailureKind.policy.exitCode
+        if let kind = FailureKind.bySeverity.first(where: kinds.contains) {
+            return failures.first { $0.kind == kind }
+        }
+        if reachesRTO == false, let rto = objectives.rto {
+            let took = secondsToFullRestore.map { "takes \(isWhole ? "" : "about ")\(Figures.time($0))" }
+            return FailureReport(
+                LifeboatError(
+                    .policy, "a full restore of \(store) \(took ?? "did not end"), want \(Figures.time(rto)) at most"))
+        }
+        if reachesRPO == false, let rpo = objectives.rpo {
+            let age = age.map { "is \(Figures.span($0 * 1000)) old" }
+            return FailureReport(
+                LifeboatError(
+                    .policy,
+                    "the newest good backup of \(store) \(age ?? "has no date"), want \(Figures.time(rpo)) at most"))
+        }
+        return nil
     }
 
     mutating func add(_ step: StepReport) {
         failures += step.failures
         switch step.kind {
         case .verify:
-            secondsToPullBack = step.seconds
-            bytesChecked = step.bytesMoved
-        default: secondsToRestore = step.seconds
+            secondsToPullBack = (secondsToPullBack ?? 0) + step.seconds
+            bytesChecked += step.bytesMoved
+        default: secondsToRestore = (secondsToRestore ?? 0) + step.seconds
         }
     }
 }

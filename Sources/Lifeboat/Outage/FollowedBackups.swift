@@ -4,10 +4,14 @@ import OCIArchive
 /// A backup of a set, put on a port: one that was chosen, or the newest good one, whichever that is by and by.
 ///
 /// The records' folder is looked at now and then; a record is read only when there is another one to serve. A record
-/// that cannot be read leaves what is served as it is.
+/// that cannot be read leaves what is served as it is. Tags are those of what is served now; what is asked for by digest
+/// is found in what was served before as well, so that pulls that have begun come to their end.
 public struct FollowedBackups: RegistryScopedStore {
     /// The least time between two looks, in milliseconds.
     public static let pause: Int64 = 5000
+
+    /// How long content of a backup is given out by digest after a newer one has taken its place, in milliseconds.
+    public static let grace: Int64 = 3_600_000
 
     private let served: Served
 
@@ -28,11 +32,15 @@ public struct FollowedBackups: RegistryScopedStore {
     public func registries() async throws -> Set<String> { try await served.directory().registries() }
 
     public func source(_ repository: RepositoryName) async throws -> any ImageSource {
-        try await served.directory().source(repository)
+        try await source(repository, of: nil)
     }
 
     public func source(_ repository: RepositoryName, of registry: String?) async throws -> any ImageSource {
-        try await served.directory().source(repository, of: registry)
+        let current = try await served.directory()
+        guard let former = await served.formerDirectory else {
+            return try await current.source(repository, of: registry)
+        }
+        return try await FollowedRepository.open(repository, of: registry, in: current, former)
     }
 
     /// What is served now, on one line.
@@ -68,6 +76,8 @@ public struct FollowedBackups: RegistryScopedStore {
         private let tell: @Sendable (String) -> Void
         private(set) var source: BackupSource
         private var current: ImageDirectory
+        /// What was served before.
+        private var former: (directory: ImageDirectory, until: Int64)?
         private var stamp: String?
         private var looked: Int64
         private var isLooking = false
@@ -100,13 +110,21 @@ public struct FollowedBackups: RegistryScopedStore {
             return current
         }
 
+        var formerDirectory: ImageDirectory? {
+            guard let former, environment.surroundings.now() < former.until else { return nil }
+            return former.directory
+        }
+
         private func look() async throws {
+            if formerDirectory == nil { former = nil }
             let now = try await Served.stamp(set, environment)
             guard now != stamp else { return }
             let newest = try await set.find("latest")
             if newest.id != source.backup.id {
                 let opened = try await set.source(of: newest)
-                current = try await ImageDirectory(opened)
+                let directory = try await ImageDirectory(opened)
+                former = (current, environment.surroundings.now() + FollowedBackups.grace)
+                current = directory
                 source = opened
                 tell("now serving \(source.summary)")
             }

@@ -75,44 +75,22 @@ extension [ProbeResult] {
 
     /// In the text format of Prometheus, for the textfile collector of its node exporter.
     public var metrics: String {
-        var lines = [
-            "# HELP lifeboat_probe_success Whether a registry answered all that was asked of it.",
-            "# TYPE lifeboat_probe_success gauge",
-        ]
-        func labels(_ result: ProbeResult, _ more: String = "") -> String {
-            "{place=\"\(ProbeResult.escaped(result.place.description))\"\(more)}"
+        var text = MetricsText()
+        func each(_ value: (ProbeResult) -> Double?) -> [(labels: [(String, String)], value: Double?)] {
+            map { ([("place", $0.place.description)], value($0)) }
         }
-        for result in self { lines.append("lifeboat_probe_success\(labels(result)) \(result.error == nil ? 1 : 0)") }
-        lines += [
-            "# HELP lifeboat_probe_duration_seconds How long a registry took to answer.",
-            "# TYPE lifeboat_probe_duration_seconds gauge",
-        ]
-        for result in self {
-            for (stage, seconds) in result.secondsByStage.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-                lines.append(
-                    "lifeboat_probe_duration_seconds\(labels(result, ",stage=\"\(stage.rawValue)\"")) \(seconds.json.text)"
-                )
-            }
-        }
-        lines += [
-            "# HELP lifeboat_probe_timestamp_seconds When a registry was asked.",
-            "# TYPE lifeboat_probe_timestamp_seconds gauge",
-        ]
-        for result in self { lines.append("lifeboat_probe_timestamp_seconds\(labels(result)) \(result.began / 1000)") }
-        return lines.joined(separator: "\n") + "\n"
-    }
-}
-
-extension ProbeResult {
-    /// A label's value (Prometheus, "Exposition formats").
-    fileprivate static func escaped(_ text: String) -> String {
-        text.map { character in
-            switch character {
-            case "\\": "\\\\"
-            case "\"": "\\\""
-            case "\n": "\\n"
-            default: String(character)
-            }
-        }.joined()
+        text.add(
+            "lifeboat_probe_success", .gauge, "Whether a registry answered all that was asked of it.",
+            each { $0.error == nil ? 1 : 0 })
+        text.add(
+            "lifeboat_probe_duration_seconds", .gauge, "How long a registry took to answer.",
+            flatMap { result in
+                result.secondsByStage.sorted { $0.key.rawValue < $1.key.rawValue }.map {
+                    ([("place", result.place.description), ("stage", $0.key.rawValue)], $0.value)
+                }
+            })
+        text.add(
+            "lifeboat_probe_timestamp_seconds", .gauge, "When a registry was asked.", each { Double($0.began) / 1000 })
+        return text.text
     }
 }

@@ -30,7 +30,9 @@ enum DefinitionKeys {
     static let rule = ["repositories", "except", "tags", "digests", "platforms", "referrers", "list", "kubernetes"]
     static let tags = ["include", "except", "semver", "newest", "by"]
     static let referrers = ["types", "rescan"]
-    static let step = ["name", "export", "import", "verify"]
+    static let verbs = ["export", "import", "verify", "drill"]
+    static let step = ["name"] + verbs
     static let copy = ["from", "to", "images", "prefix", "rename", "retag", "overwrite", "onError", "force"]
     static let verify = ["store", "against", "deep", "images", "prefix", "rename", "retag", "onError"]
+    static let drill = ["store", "sample", "onError"]
 }

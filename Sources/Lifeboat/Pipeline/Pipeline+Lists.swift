@@ -20,6 +20,7 @@ extension Pipeline {
                     verify.sources[source].selection = try await reading.read(verify.sources[source].selection)
                 }
                 pipeline.steps[number].work = .verify(verify)
+            case .drill: continue
             }
         }
         return pipeline

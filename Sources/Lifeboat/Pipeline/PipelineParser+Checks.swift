@@ -47,7 +47,7 @@ extension PipelineParser {
 
     /// The first of some members of what a step does.
     private func member(of step: Step, in node: Node, named names: [String]) -> Node? {
-        for verb in ["export", "import", "verify"] {
+        for verb in DefinitionKeys.verbs {
             guard let body = node[verb] else { continue }
             for name in names { if let member = body[name] { return member } }
         }
@@ -61,6 +61,7 @@ extension Step.Work {
         switch self {
         case .copy(let copy): copy.sources.map(\.store)
         case .verify(let verify): verify.sources.map(\.store) + (verify.against.map { [$0] } ?? [])
+        case .drill(let drill): [drill.store]
         }
     }
 
@@ -68,8 +69,15 @@ extension Step.Work {
     var writes: [StoreDefinition] {
         switch self {
         case .copy(let copy): copy.targets.map(\.store)
-        case .verify: []
+        case .verify, .drill: []
         }
+    }
+}
+
+extension Step.Work {
+    /// Stores that it writes or rehearses: by which the objectives are judged.
+    var kept: [StoreDefinition] {
+        if case .drill(let drill) = self { [drill.store] } else { writes }
     }
 }
 

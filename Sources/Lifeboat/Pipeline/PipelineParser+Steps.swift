@@ -7,14 +7,15 @@ extension PipelineParser {
         _ node: Node, key: String, number: Int, stores: [String: StoreDefinition], images: Selection?
     ) -> Step? {
         let members = reader.members(node, key: key, known: DefinitionKeys.step)
-        let verbs = ["export", "import", "verify"].filter { members[$0] != nil }
+        let verbs = DefinitionKeys.verbs.filter { members[$0] != nil }
         guard verbs.count == 1, let verb = verbs.first, let body = members[verb] else {
-            reader.fault("want one of export, import and verify", at: node, key: key)
+            reader.fault("want one of export, import, verify and drill", at: node, key: key)
             return nil
         }
         let name = members["name"].flatMap { reader.text($0, key: key + ".name") } ?? "\(verb)-\(number + 1)"
         let bodyKey = key + "." + verb
         switch verb {
+        case "drill": return drill(body, key: bodyKey, name: name, stores: stores)
         case "verify": return verify(body, key: bodyKey, name: name, stores: stores, images: images)
         default:
             return copy(
@@ -134,6 +135,24 @@ extension PipelineParser {
             step = VerifyStep(sources: [SourceDefinition(store: store, selection: selection)], against: nil)
         }
         return Step(name: name, work: .verify(step), onError: onError ?? .stop)
+    }
+
+    private func drill(_ node: Node, key: String, name: String, stores: [String: StoreDefinition]) -> Step? {
+        let members = reader.members(node, key: key, known: DefinitionKeys.drill)
+        guard let drilled = required("store", in: members, of: node, key: key),
+            let store = storeNamed(drilled, key: key + ".store", in: stores)
+        else { return nil }
+        if case .registry = store {
+            reader.fault(
+                "a drill restores from a backup set, an archive or a layout folder, this store is a registry",
+                at: drilled, key: key + ".store")
+        }
+        let sample = members["sample"].flatMap {
+            reader.value($0, key: key + ".sample") { try Quantity.count($0, in: 1...DrillStep.sampleLimit) }
+        }
+        let onError: OnError? = members["onError"].flatMap { reader.choice($0, key: key + ".onError") }
+        return Step(
+            name: name, work: .drill(DrillStep(store: store, sample: sample)), onError: onError ?? .stop)
     }
 
     private func required(_ name: String, in members: [String: Node], of node: Node, key: String) -> Node? {

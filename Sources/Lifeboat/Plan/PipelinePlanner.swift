@@ -31,6 +31,8 @@ public struct PipelinePlanner: Sendable {
                         await images.add(moves.items.filter { $0.target == number }, spool: spool)
                         written[place] = images
                     }
+                } else if case .drill(let drill) = step.work {
+                    planned.notes.append(drill.words)
                 } else {
                     planned.notes.append("reads and compares when the steps before it have ended; writes nothing")
                 }
@@ -67,8 +69,10 @@ public struct PipelinePlanner: Sendable {
             var planner = Planner(targets: targets, spool: spool)
             planner.written = environment.writtenTags
             planner.rotation = environment.rotation()
+            planner.guards = BackupGuard.all(of: targets, shrink: environment.settings.shrink)
             var plan = try await planner.plan(sources)
             report.notes += plan.notes
+            if let doubt = plan.doubt { report.notes.append(doubt.description) }
             if let agreed = environment.agreed[report.name] {
                 plan = try agreed.restrict(plan, isWhole: targets[0].store is any PlannedTarget)
             }
@@ -144,6 +148,8 @@ extension StepPlan {
                 name: step.name, kind: .verify,
                 source: verify.sources.map(\.store.description).uniqued().joined(separator: ", "),
                 target: verify.against?.description ?? "")
+        case .drill(let drill):
+            self.init(name: step.name, kind: .drill, source: drill.store.description, target: "")
         }
     }
 }

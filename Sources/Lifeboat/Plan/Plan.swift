@@ -64,6 +64,9 @@ public struct PlanItem: Sendable {
     var readsReferrers = false
     var chosenBy: Selector.AppliedRule?
 
+    /// Where the target has blobs of it that its source lacks, under images that are there.
+    var holders: [Digest: RepositoryName] = [:]
+
     /// The rule that chose it, in the words of the definition.
     public var rule: String { chosenBy?.summary ?? "" }
 

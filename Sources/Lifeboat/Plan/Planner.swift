@@ -35,8 +35,8 @@ public struct Planner: Sendable {
     public var concurrency = 16
     private let graphs = GraphShelf()
     private let present: TargetTags
-    /// What looks at the images that were found before they are planned, such as for what a listing left out.
-    var review: (@Sendable (Selector.Outcome, Source) async throws -> Selector.Outcome)?
+    /// What holds listings against backups that are there.
+    var guards: [BackupGuard] = []
     /// Whose referrers are looked up although the image is at the target.
     var rotation: ReferrerRotation?
     /// Names of the images that are planned, as reports call them; nil for all.
@@ -60,7 +60,7 @@ public struct Planner: Sendable {
             var selector = Selector(store: source.store, concurrency: concurrency, spool: spool)
             selector.pinning = Pinning(store: source.store, spool: spool, targets: targets, present: present)
             var outcome = try await selector.select(source.selection)
-            if let review { outcome = try await review(outcome, source) }
+            for guarding in guards { outcome = try await guarding.review(outcome, of: source) }
             plan.notes += outcome.notes
             plan.failures += outcome.failures.map { PlanFailure(name: $0.name, error: $0.error) }
             images += outcome.selected.map { Candidate(selected: $0, store: source.store) }
@@ -83,6 +83,8 @@ public struct Planner: Sendable {
         if targets.count == 1, let target = targets[0].store as? any PartialTarget {
             plan.lacking = try await lacking(plan.items, at: target)
         }
+        try await findHolders(&plan.items)
+        for guarding in guards { try await guarding.judge(&plan, of: sources) }
         return plan
     }
 
@@ -138,7 +140,7 @@ public struct Planner: Sendable {
                         .policy,
                         "\(other.name) and \(candidate.name) would both become \(shownKey) at \(target.store.name), "
                             + "with different digests",
-                        advice: "import them into different prefixes")
+                        advice: "import them into different prefixes; of a set, restore one --registry at a time")
                 }
                 result.append(nil)
                 continue

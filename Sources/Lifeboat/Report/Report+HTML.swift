@@ -69,7 +69,7 @@ extension Report {
     }
 
     private var totals: HTML {
-        let copied = steps.filter { $0.kind != .verify }
+        let copied = steps.filter { !$0.kind.isCheck }
         let verified = steps.filter { $0.kind == .verify }
         let images = copied.flatMap(\.images)
         let requests = steps.reduce(0) { $0 + $1.requests.values.reduce(0, +) }
@@ -255,7 +255,7 @@ extension Report {
     // MARK: Slowest images
 
     private var slowestSection: HTML {
-        let copied = steps.filter { $0.kind != .verify }
+        let copied = steps.filter { !$0.kind.isCheck }
         let slowest = (copied.isEmpty ? steps : copied).flatMap(\.images).filter { $0.seconds > 0 }.sorted {
             $0.seconds > $1.seconds
         }.prefix(Report.imageRows)

@@ -18,7 +18,7 @@ extension Report {
     /// Totals by source repository, the largest first.
     var repositories: [RepositoryTotals] {
         var totals: [String: RepositoryTotals] = [:]
-        for step in steps where step.kind != .verify {
+        for step in steps where !step.kind.isCheck {
             for image in step.images {
                 let name = repositoryPart(of: image.source)
                 var entry = totals[name] ?? RepositoryTotals(name: name)

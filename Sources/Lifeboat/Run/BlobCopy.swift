@@ -32,7 +32,7 @@ struct BlobCopy: Sendable {
     /// - Parameter first: the blob itself, where the source can give it only once.
     /// - Returns: what became of each delivery.
     func run(first: Content?) async -> [Swift.Result<Result, any Error>] {
-        var routes = deliveries.map { BlobRoute($0, isTrusted: isTargetTrusted) }
+        var routes = deliveries.map { BlobRoute($0, of: blob, isTrusted: isTargetTrusted) }
         var once = first
         // Each round finds the next repository of every target that lacks the blob, and reads it once for all of them.
         while true {

@@ -20,9 +20,10 @@ struct BlobRoute: Sendable {
     /// Whether the target is believed that says it holds the blob.
     private let isTrusted: Bool
 
-    init(_ delivery: BlobCopy.Delivery, isTrusted: Bool = true) {
+    init(_ delivery: BlobCopy.Delivery, of blob: Descriptor, isTrusted: Bool = true) {
         self.isTrusted = isTrusted
         target = delivery.target
+        holder = delivery.items.lazy.compactMap { $0.holders[blob.digest] }.first
         var seen: Set<RepositoryName> = []
         rest = delivery.items.filter { seen.insert($0.targetRepository).inserted }[...]
     }

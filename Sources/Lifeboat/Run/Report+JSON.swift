@@ -27,6 +27,7 @@ extension StepReport {
         if let archive { members["archive"] = .string(archive) }
         if let error { members["error"] = error.json }
         if !targets.isEmpty { members["targets"] = .array(targets.map(\.json)) }
+        if let drill { members["drill"] = drill.json }
         if let comparison { members["comparison"] = comparison.json }
         if !notes.isEmpty { members["notes"] = .array(notes.map { .string($0) }) }
         return .object(members)

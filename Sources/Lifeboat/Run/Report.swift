@@ -17,10 +17,10 @@ public struct Report: Sendable {
     public var exitCode: Int32 {
         let failures = steps.flatMap(\.failures)
         if failures.isEmpty { return 0 }
-        let found = steps.filter { $0.kind == .verify }.flatMap(\.failures)
+        let found = steps.filter { $0.kind.isCheck }.flatMap(\.failures)
         if found.contains(where: { $0.kind == .damaged }) { return FailureKind.damaged.exitCode }
         // To look at an image is not to have done something with it.
-        let copies = steps.filter { $0.kind != .verify }
+        let copies = steps.filter { !$0.kind.isCheck }
         if copies.contains(where: { $0.images.contains { $0.outcome != .failed } }) { return 3 }
         let kinds = Set(failures.map(\.kind))
         return (FailureKind.bySeverity.first { kinds.contains($0) } ?? .internal).exitCode
@@ -28,7 +28,12 @@ public struct Report: Sendable {
 }
 
 public struct StepReport: Sendable {
-    public enum Kind: String, Sendable { case copy, export, `import`, verify, repair }
+    public enum Kind: String, Sendable {
+        case copy, export, `import`, verify, repair, drill
+
+        /// Whether it moves nothing, and says how things are.
+        var isCheck: Bool { self == .verify || self == .drill }
+    }
 
     public var name: String
     public var kind: Kind
@@ -43,6 +48,8 @@ public struct StepReport: Sendable {
     public var seconds: Double = 0
     /// What verification compared: tags and digests on both sides.
     public var comparison: Comparison?
+    /// What a rehearsal has shown.
+    public var drill: DrillResult?
     /// Bytes read from sources.
     public var bytesMoved: Int64 = 0
     /// Bytes of blobs, each once, that were not sent because the target said that it held them.

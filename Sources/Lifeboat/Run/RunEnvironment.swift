@@ -32,6 +32,8 @@ public struct RunEnvironment: Sendable {
     public var writtenTags: (any WrittenTags)?
     /// Remembers when referrers were looked up; nil to look them up each time.
     public var referrerLookups: (any ReferrerLookups)?
+    /// Puts a throw-away registry on a port, for drills; nil where there is no server.
+    public var serving: ServingStore?
     /// How often referrers of what is at the target already are looked up again, whatever a definition says; zero for
     /// now.
     public var rescan: Duration?

@@ -56,6 +56,8 @@ public struct Runner: Sendable {
                 name: step.name, kind: .verify,
                 source: verify.sources.map(\.store.description).uniqued().joined(separator: ", "),
                 target: verify.against?.description ?? "")
+        case .drill(let drill):
+            report = StepReport(name: step.name, kind: .drill, source: drill.store.description, target: "")
         }
         observe(.stepBegan(name: step.name, what: report.summary))
         do {
@@ -67,6 +69,7 @@ public struct Runner: Sendable {
                     result = try await run(
                         copy, onError: step.onError, only: step.only, runID: runID, pipeline: pipeline, report, stores)
                 case .verify(let verify): result = try await run(verify, report, stores)
+                case .drill(let drill): result = try await run(drill, report)
                 }
                 result.requests = await stores.requestCounts()
                 result.notes += await stores.budgets()
@@ -132,20 +135,12 @@ public struct Runner: Sendable {
         let only = targets.contains { $0.store is any PartialTarget } ? nil : only
         planner.only = only
         planner.rotation = rotation
-        let guards = targets.compactMap { BackupGuard($0) }
-        planner.review = { outcome, source in
-            var outcome = outcome
-            for guarding in guards { outcome = try await guarding.review(outcome, of: source) }
-            return outcome
-        }
+        planner.guards = BackupGuard.all(of: targets, shrink: environment.settings.shrink)
         var plan = try await planner.plan(sources)
         plan.notes = notes + plan.notes
         // What was whole in it is taken; that it is damaged has to be said all the same.
         plan.doubt = sources.lazy.compactMap { ($0.store as? ArchiveSource)?.fault }.first ?? plan.doubt
         plan.putFirst(step.first)
-        for guarding in guards where only == nil {
-            try await guarding.judge(&plan, shrink: environment.settings.shrink(guarding.path))
-        }
         return plan
     }
 
@@ -172,6 +167,7 @@ extension StepReport {
     var summary: String {
         switch kind {
         case .verify: target.isEmpty ? "verify \(source)" : "compare \(source) with \(target)"
+        case .drill: "drill \(source)"
         default: "\(kind.rawValue) \(source) to \(target)"
         }
     }

@@ -5,6 +5,7 @@ public struct Step: Sendable {
     public enum Work: Sendable {
         case copy(CopyStep)
         case verify(VerifyStep)
+        case drill(DrillStep)
     }
 
     public var name: String

@@ -82,6 +82,9 @@ public func metrics(of states: [PipelineState], version: String) -> String {
         "lifeboat_pipeline_objective_rpo_seconds", .gauge, "The greatest age that the newest good backup may have.",
         each { seconds($0.record.objectives.rpo?.milliseconds) })
     text.add(
+        "lifeboat_pipeline_objective_rto_seconds", .gauge, "The longest time that a full restore may take.",
+        each { seconds($0.record.objectives.rto?.milliseconds) })
+    text.add(
         "lifeboat_pipeline_failing", .gauge, "1 while the last run that was not stopped has failed.",
         each { $0.record.isFailing ? 1 : 0 })
     text.add("lifeboat_pipeline_running", .gauge, "1 while it runs.", each { $0.isRunning ? 1 : 0 })
@@ -109,4 +112,13 @@ private func addSets(_ sets: [SetState], to text: inout MetricsText) {
     text.add(
         "lifeboat_set_bytes", .gauge, "Unique bytes that the newest backup refers to.", each { Double($0.bytes) })
     text.add("lifeboat_set_images", .gauge, "Images in the newest backup.", each { Double($0.images) })
+    text.add(
+        "lifeboat_set_last_drill_timestamp_seconds", .gauge, "When a restore of the set was last rehearsed.",
+        each { $0.drill.map { Double($0.at) / 1000 } })
+    text.add(
+        "lifeboat_set_last_drill_success", .gauge, "1 if that went well and reached the objectives.",
+        each { $0.drill.map { $0.passed ? 1 : 0 } })
+    text.add(
+        "lifeboat_set_full_restore_seconds", .gauge, "How long a full restore took in that, or would have taken.",
+        each { $0.drill?.secondsToFullRestore })
 }

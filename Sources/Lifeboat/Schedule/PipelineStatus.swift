@@ -26,6 +26,21 @@ public struct PipelineStatus: Sendable {
             default: break
             }
         }
+        if let rto = state.record.objectives.rto, let set = state.sets.first {
+            let wanted = Figures.time(rto.seconds)
+            let drill = state.sets.compactMap(\.drill).max { $0.at < $1.at }
+            switch drill?.secondsToFullRestore {
+            case nil:
+                missed.append(
+                    "no drill has shown how long a full restore takes, want \(wanted) at most: lifeboat drill \(set.path)"
+                )
+            case let seconds? where seconds > rto.seconds:
+                missed.append(
+                    "a full restore took \(Figures.time(seconds)) in the drill of \(Figures.instant(drill?.at ?? 0)), "
+                        + "want \(wanted) at most")
+            default: break
+            }
+        }
         self.missed = missed
     }
 
@@ -75,11 +90,21 @@ public struct PipelineStatus: Sendable {
                 .object([
                     "path": .string(set.path), "backups": .number(Int64(set.backups)),
                     "images": .number(Int64(set.images)), "bytes": .number(set.bytes),
+                    "drill": set.drill?.json ?? .null,
                     "newestGood": set.newestGood.map { .string(Figures.instant($0)) } ?? .null,
                     "alarms": .array(set.alarms.map { .string($0) }),
                 ])
             })
         return .object(members)
+    }
+}
+
+extension SetState.Drilled {
+    fileprivate var json: JSONValue {
+        .object([
+            "time": .string(Figures.instant(at)), "passed": .bool(passed),
+            "secondsToFullRestore": secondsToFullRestore?.json ?? .null,
+        ])
     }
 }
 

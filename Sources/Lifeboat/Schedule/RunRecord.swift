@@ -108,7 +108,7 @@ extension RunRecord {
     private mutating func noteSteps(_ report: Report, _ steps: [Step], ended: Int64) {
         let verifications = report.steps.filter { $0.kind == .verify }
         if verifications.contains(where: { $0.failures.isEmpty }) { lastVerify = ended }
-        if report.steps.contains(where: { $0.kind.rawValue == "drill" && $0.failures.isEmpty }) { lastDrill = ended }
+        if report.steps.contains(where: { $0.kind == .drill && $0.failures.isEmpty }) { lastDrill = ended }
         // What is exported is the backup; a pipeline without an export keeps another registry in step instead.
         let wanted = steps.copies(.export).isEmpty ? steps.copies(.import) : steps.copies(.export)
         let good = Set(report.steps.filter { $0.failures.isEmpty }.map(\.name))

@@ -13,6 +13,17 @@ public struct SetState: Sendable, Hashable {
     /// Images in the newest one.
     public var images: Int
 
+    /// The newest rehearsal that it has evidence of.
+    public var drill: Drilled?
+
+    public struct Drilled: Sendable, Hashable {
+        /// When it was, in milliseconds since 1970.
+        public var at: Int64
+        public var passed: Bool
+        /// How long a restore of everything takes; nil where none came to its end.
+        public var secondsToFullRestore: Double?
+    }
+
     /// What is wrong with the set's records and evidence, on one line each.
     public var alarms: [String]
 
@@ -31,13 +42,21 @@ public struct SetState: Sendable, Hashable {
     ///
     /// - Throws: what opening a set throws.
     static func read(_ path: String, surroundings: Surroundings, files: any FileSystem) async throws -> SetState {
-        let state = try await BackupSet.open(path, surroundings: surroundings, files: files).state()
+        let set = try await BackupSet.open(path, surroundings: surroundings, files: files)
+        let state = try await set.state()
         let backups = state.backups
         let good = backups.last { $0.header.state == .complete && !state.isSuspect($0) }
-        return SetState(
+        var result = SetState(
             path: path, backups: backups.count, newestGood: good.map { $0.header.began * 1000 },
             bytes: backups.last?.header.bytes ?? 0, images: backups.last?.header.images ?? 0,
             alarms: state.alarms.map(\.description))
+        let drills = try await set.evidence(.drilled).evidence
+        result.drill = drills.max { $0.at < $1.at }.map { evidence in
+            Drilled(
+                at: evidence.at * 1000, passed: evidence.members["passed"] == .bool(true),
+                secondsToFullRestore: evidence.members["secondsToFullRestore"]?.seconds)
+        }
+        return result
     }
 }
 
@@ -59,5 +78,15 @@ extension PipelineState {
         }
         return PipelineState(
             record: record, next: record.schedule?.next(after: surroundings.now()), isRunning: isRunning, sets: sets)
+    }
+}
+
+extension JSONValue {
+    fileprivate var seconds: Double? {
+        switch self {
+        case .number(let number): Double(number)
+        case .decimal(let text): Double(text)
+        default: nil
+        }
     }
 }

@@ -128,7 +128,7 @@ public struct Watch: Sendable {
         record.name = work.name
         record.schedule = work.settings.schedule
         record.objectives = work.settings.objectives
-        record.sets = work.steps.flatMap(\.work.writes).compactMap {
+        record.sets = work.steps.flatMap(\.work.kept).compactMap {
             if case .backups(let path, _) = $0 { path } else { nil }
         }.uniqued()
         let ended = surroundings.now()

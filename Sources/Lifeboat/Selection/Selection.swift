@@ -3,9 +3,25 @@ import OCI
 /// Which images of a store are meant. The first rule that matches a repository owns it.
 public struct Selection: Sendable, Hashable {
     public var rules: [SelectionRule]
+    /// Of a store with images of several registries only those of one; nil for all.
+    public var origin: Origin?
 
-    public init(rules: [SelectionRule]) {
+    /// Where images of an archive, a folder or a backup come from.
+    public enum Origin: Sendable, Hashable {
+        case registry(String)
+        case unknown
+
+        func isOrigin(of image: NamedImage) -> Bool {
+            switch self {
+            case .registry(let name): image.registry == name
+            case .unknown: image.registry == nil
+            }
+        }
+    }
+
+    public init(rules: [SelectionRule], origin: Origin? = nil) {
         self.rules = rules
+        self.origin = origin
     }
 
     /// Everything that a store holds.

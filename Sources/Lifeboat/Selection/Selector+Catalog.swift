@@ -8,7 +8,7 @@ extension Selector {
     }
 
     func select(_ selection: Selection, from catalog: any ImageCatalog) async throws -> Outcome {
-        let images = try await catalog.images()
+        let images = try await catalog.images().filter { selection.origin?.isOrigin(of: $0) ?? true }
         let rules = try Ruleset(selection, of: store.name, hosts: Set(images.compactMap(\.registry)))
         var outcome = Outcome(notes: rules.notes)
         var isUsed = [Bool](repeating: false, count: rules.rules.count)

@@ -22,6 +22,7 @@ extension RunEnvironment {
             fileSystem: LocalFileSystem(), surroundings: .machine, registries: registries,
             logger: Logger(label: "lifeboat") { _ in SwiftLogNoOpLogHandler() }, workFolder: stateFolder)
         environment.variables = variables
+        environment.serving = embeddedServer(environment)
         environment.plainHTTPHosts = Set(flags?.plainHTTP ?? [])
         if let concurrency = flags?.concurrency {
             environment.concurrency = concurrency

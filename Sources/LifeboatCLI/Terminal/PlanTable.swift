@@ -39,7 +39,7 @@ enum PlanTable {
             }
         }
         let changes = step.images.count(where: isChange)
-        if step.kind != .verify, step.error == nil {
+        if step.kind != .verify, step.kind != .drill, step.error == nil {
             put(
                 "  \(count(changes, "image")) to move, at most \(size(step.bytes)); "
                     + "\(step.count(.alreadyThere)) already there; "

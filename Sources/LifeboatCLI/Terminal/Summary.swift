@@ -34,6 +34,8 @@ enum Summary {
                 "\(step.name): \(count(comparison.same, "image")) equal, \(comparison.differences.count) different: "
                     + "\(comparison.compared) against \(comparison.listed) in \(time(step.seconds))")
             lines += certificate(comparison)
+        } else if let drill = step.drill {
+            lines.append("\(step.name): \(drill.hasPassed ? "passed" : "FAILED") in \(time(step.seconds)): \(place)")
         } else {
             var parts: [String] = []
             let done = step.images.reduce(0) { $0 + ($1.outcome == .done ? $1.imageCount : 0) }
@@ -61,6 +63,7 @@ enum Summary {
     private static func past(_ kind: StepReport.Kind) -> String {
         switch kind {
         case .verify: "verified"
+        case .drill: "drilled"
         case .repair: "whole again"
         case .copy, .export, .import: "moved"
         }

@@ -33,6 +33,15 @@ enum Terminal {
         return Int(size.ws_col)
     }
 
+    /// From this width on there is room for whole digests.
+    private static let wide = 120
+
+    /// Whether the answer goes to people with little room; files and other programs have all there is.
+    static let isNarrow = isatty(STDOUT_FILENO) == 1 && answerWidth < wide
+
+    /// A digest as the answer shows it: where there is little room its first twelve digits.
+    static func digest(_ digest: Digest) -> String { isNarrow ? digest.short : digest.description }
+
     private static func write(_ text: String, to descriptor: Int32) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {

@@ -57,9 +57,9 @@ extension BackupDifference.Entry {
 
     fileprivate var line: String {
         switch change {
-        case .added(let digest): "+ \(shown(name))  \(digest)"
-        case .moved(let old, let new): "~ \(shown(name))  \(old) → \(new)"
-        case .gone(let digest): "- \(shown(name))  \(digest)"
+        case .added(let digest): "+ \(shown(name))  \(Terminal.digest(digest))"
+        case .moved(let old, let new): "~ \(shown(name))  \(Terminal.digest(old)) → \(Terminal.digest(new))"
+        case .gone(let digest): "- \(shown(name))  \(Terminal.digest(digest))"
         }
     }
 

@@ -60,7 +60,13 @@ struct BackupsShowCommand: AsyncParsableCommand {
             "",
         ]
         var table = Table(.init(title: "IMAGE"), .init(title: "DIGEST"))
-        for image in record.images { table.rows.append([shown(image.fullName), image.descriptor.digest.description]) }
+        // Where there is little room: the source is named above.
+        let isMixed = !Terminal.isNarrow || Set(record.images.map(\.registry)).count > 1
+        for image in record.images {
+            table.rows.append([
+                shown(isMixed ? image.fullName : image.name), Terminal.digest(image.descriptor.digest),
+            ])
+        }
         lines += table.lines
         if !record.missing.isEmpty {
             lines += ["", "missing:"]

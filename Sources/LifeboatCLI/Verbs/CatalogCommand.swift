@@ -26,9 +26,13 @@ struct CatalogRebuildCommand: AsyncParsableCommand {
 
     @OptionGroup var state: StateFlags
 
+    @Flag(help: "Print the answer as JSON.")
+    var json = false
+
     func run() async throws {
         let environment = try RunEnvironment.command(nil)
         let catalog = Catalog(folder: state.folder ?? environment.workFolder)
+        var answers: [JSONValue] = []
         for path in sets {
             let set = try await openSet(path, environment)
             let (refreshed, aside) = try await catalog.rebuild(set)
@@ -37,9 +41,19 @@ struct CatalogRebuildCommand: AsyncParsableCommand {
                     "note: the catalog was damaged and is now \(shown(aside, limit: 1000)); tags that were written before "
                         + "count as not ours")
             }
-            Terminal.answer(
-                "\(set.name): \(count(refreshed.added, "backup")) in the catalog \(shown(catalog.path, limit: 1000))")
+            guard json else {
+                Terminal.answer(
+                    "\(set.name): \(count(refreshed.added, "backup")) in the catalog \(shown(catalog.path, limit: 1000))"
+                )
+                continue
+            }
+            var members: [String: JSONValue] = [
+                "set": .string(set.path), "backups": .number(Int64(refreshed.added)), "catalog": .string(catalog.path),
+            ]
+            if let aside { members["damagedCatalog"] = .string(aside) }
+            answers.append(.object(members))
         }
         try await catalog.close()
+        if json { Terminal.answer(JSONValue.array(answers).indented) }
     }
 }

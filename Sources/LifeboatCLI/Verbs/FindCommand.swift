@@ -53,7 +53,7 @@ struct FindCommand: AsyncParsableCommand {
         func words(_ span: BackupSpan) -> String {
             let (first, last) = (backups[span.first], backups[span.last])
             let number = span.last - span.first + 1
-            return "\(count(number, "backup")), \(first.moment) (\(first.name))"
+            return "\(count(number, "backup")):\n    \(first.moment) (\(first.name))"
                 + (number > 1 ? " to \(last.moment) (\(last.name))" : "")
         }
         var lines = ["\(holders.digest)  \(holders.role?.rawValue ?? "blob"), \(size(holders.size ?? 0))"]

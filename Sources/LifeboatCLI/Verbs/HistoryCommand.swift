@@ -49,7 +49,7 @@ struct HistoryCommand: AsyncParsableCommand {
             let origin = isMixed ? (entry.registry ?? "?") + " " : ""
             table.rows.append([
                 entry.first.moment.description, entry.last.moment.description, entry.first.name,
-                origin + (entry.digest?.description ?? "not there"),
+                origin + (entry.digest.map(Terminal.digest) ?? "not there"),
             ])
         }
         return table.lines

@@ -31,7 +31,8 @@ struct ProbeCommand: AsyncParsableCommand {
         if let metricsFile { metrics = try await ReportFile.prepare(metricsFile, in: environment.fileSystem) }
         let results = await Probe(environment).run(probed)
         try Task.checkCancellation()
-        try await metrics?.write(results.metrics)
+        // The collector runs as another user.
+        try await metrics?.write(results.metrics, mode: 0o644)
         if output.json {
             Terminal.answer(results.json.indented)
         } else {

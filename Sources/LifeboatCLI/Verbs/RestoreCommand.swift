@@ -34,6 +34,10 @@ struct RestoreCommand: AsyncParsableCommand {
     var images: [String] = []
 
     @Option(
+        help: ArgumentHelp("Only what came from this registry, of a set that holds several.", valueName: "host"))
+    var registry: String?
+
+    @Option(
         help: ArgumentHelp(
             "Rename repositories: a regular expression for the whole name, and what it becomes (\\1 is its first group). The first that matches counts. May be repeated.",
             valueName: "from=into"))
@@ -72,7 +76,8 @@ struct RestoreCommand: AsyncParsableCommand {
                 from: String(text[..<equals]), into: String(text[text.index(after: equals)...]))
         }
         let selection = Selection(
-            rules: (images.isEmpty ? ["**"] : images).map { SelectionRule(pattern: $0) })
+            rules: (images.isEmpty ? ["**"] : images).map { SelectionRule(pattern: $0) },
+            origin: registry.map { .registry($0) })
         let source = SourceDefinition(
             store: .backups(path: path, at: chosen.backup.id.description), selection: selection)
         var step = CopyStep(

@@ -50,6 +50,9 @@ extension JSONValue {
 
     private static func quote(_ text: String, to output: inout String) {
         output += "\""
+        defer { output += "\"" }
+        // What most strings are, such as digests and names: as they stand.
+        guard text.utf8.contains(where: needsEscape) else { return output += text }
         for scalar in text.unicodeScalars {
             switch scalar {
             case "\"": output += "\\\""
@@ -63,6 +66,9 @@ extension JSONValue {
             default: output.unicodeScalars.append(scalar)
             }
         }
-        output += "\""
+    }
+
+    private static func needsEscape(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == 0x7f || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
     }
 }

@@ -64,6 +64,11 @@ public struct Digest: Hashable, Sendable {
     /// - Throws: `OCIError` of kind `.damaged` for text that is no digest, `.policy` for a well-formed one of an
     ///   algorithm that is not supported.
     public init(parsing text: some StringProtocol) throws(OCIError) {
+        // Nearly all there are, and records have hundreds of thousands of them.
+        if let bytes = text.utf8.withContiguousStorageIfAvailable(Digest.sha256Bytes) ?? nil {
+            self.init(algorithm: .sha256, bytes: bytes)
+            return
+        }
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, Digest.isAlgorithm(parts[0]), Digest.isEncoded(parts[1]) else {
             throw .damaged("'\(shown(text, limit: 200))' is not a digest, want algorithm:hex")
@@ -133,6 +138,15 @@ public struct Digest: Hashable, Sendable {
                 default: false
                 }
             }
+    }
+
+    /// The hash, if this is `sha256:` and 64 digits; nil for anything else, right or wrong.
+    private static func sha256Bytes(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+        let prefix: StaticString = "sha256:"
+        guard text.count == prefix.utf8CodeUnitCount + 64,
+            text.starts(with: UnsafeBufferPointer(start: prefix.utf8Start, count: prefix.utf8CodeUnitCount))
+        else { return nil }
+        return bytes(hex: text.dropFirst(prefix.utf8CodeUnitCount))
     }
 
     private static func bytes(hex: some Collection<UInt8>) -> [UInt8]? {

@@ -39,15 +39,14 @@ extension BackupRepository: ImageSource {
     func read<R: Sendable>(
         _ blob: Descriptor, after prefix: Prefix?, _ body: @escaping @Sendable (Content) async throws -> R
     ) async throws -> R {
-        _ = try backup.listed(blob)
-        return try await backup.set.folder.read(blob, after: prefix, body)
+        try await backup.read(blob, after: prefix, body)
     }
 }
 
 extension BackupRepository: RandomAccessSource {
     func blob(_ digest: Digest) async throws -> Descriptor? {
         guard backup.blobs[digest] != nil else { return nil }
-        return try await backup.set.status(of: digest).map {
+        return try await backup.status(of: digest).map {
             Descriptor(mediaType: .octetStream, digest: digest, size: $0.size)
         }
     }
@@ -55,12 +54,11 @@ extension BackupRepository: RandomAccessSource {
     func readUnverified(
         _ blob: Descriptor, in range: Range<Int64>, by pieceSize: Int, send: (ByteBuffer) async throws -> Void
     ) async throws {
-        _ = try backup.listed(blob)
-        let (file, _) = try await backup.set.folder.openBlob(blob)
+        let (file, _) = try await backup.open(blob)
         try await closing(file) { try await backup.set.folder.send(file, in: range, by: pieceSize, send) }
     }
 
     func stamp(of blob: Descriptor) async throws -> String {
-        try await backup.set.status(of: blob.digest)?.stamp ?? "absent"
+        try await backup.status(of: blob.digest)?.stamp ?? "absent"
     }
 }

@@ -63,9 +63,7 @@ public struct BackupSource: Sendable {
             throw ArchiveError.policy(
                 "manifest \(blob.digest) has \(blob.size) bytes, the limit is \(Manifest.sizeLimit)")
         }
-        let bytes = try await set.folder.read(descriptor, after: nil) {
-            try await $0.collect(upTo: Manifest.sizeLimit)
-        }
+        let bytes = try await read(descriptor, after: nil) { try await $0.collect(upTo: Manifest.sizeLimit) }
         return try Manifest(bytes, as: descriptor, from: name)
     }
 

@@ -81,7 +81,14 @@ extension LayoutFolder {
     func read<R: Sendable>(
         _ blob: Descriptor, after prefix: Prefix?, _ body: @escaping @Sendable (Content) async throws -> R
     ) async throws -> R {
-        let (file, status) = try await openBlob(blob)
+        try await read(blob, in: try await openBlob(blob), after: prefix, body)
+    }
+
+    func read<R: Sendable>(
+        _ blob: Descriptor, in opened: (file: any File, status: FileStatus), after prefix: Prefix?,
+        _ body: @escaping @Sendable (Content) async throws -> R
+    ) async throws -> R {
+        let (file, status) = opened
         return try await closing(file) {
             guard status.size == blob.size else {
                 throw ArchiveError(
