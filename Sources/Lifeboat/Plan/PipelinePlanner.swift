@@ -28,7 +28,7 @@ public struct PipelinePlanner: Sendable {
                     for (number, target) in copy.targets.enumerated() where later.contains(target.store.place) {
                         let place = target.store.place
                         let images = written[place] ?? PlannedImages()
-                        await images.add(moves.items.filter { $0.target == number }, spool: spool)
+                        await images.add(moves.items, for: number, spool: spool)
                         written[place] = images
                     }
                 } else if case .drill(let drill) = step.work {
@@ -88,7 +88,7 @@ public struct PipelinePlanner: Sendable {
             report.fill(from: plan, targets: targets.map(\.store))
             for (number, target) in step.targets.enumerated() {
                 guard case .archive(let path) = target.store else { continue }
-                try await compare(&report, with: path, plan.items.filter { $0.target == number }, step)
+                try await compare(&report, with: path, plan.items, for: number, step)
             }
             report.estimate(await stores.requestsByRegistry())
             return (report, plan)
@@ -96,9 +96,9 @@ public struct PipelinePlanner: Sendable {
     }
 
     /// An archive is written as a whole: it is there already, or a file of that name is in the way.
-    private func compare(_ report: inout StepPlan, with path: String, _ items: [PlanItem], _ step: CopyStep)
-        async throws
-    {
+    private func compare(
+        _ report: inout StepPlan, with path: String, _ items: [PlanItem], for target: Int, _ step: CopyStep
+    ) async throws {
         guard path != "-", try await archiveExists(path, environment.fileSystem) else { return }
         var isSame = false
         do {
@@ -106,7 +106,7 @@ public struct PipelinePlanner: Sendable {
             func lines(_ images: [(NamedImage)]) -> Set<String> {
                 Set(images.filter { $0.tag != nil }.map { "\($0.name) \($0.descriptor.digest)" })
             }
-            let planned = items.map { item in
+            let planned = items.filter { $0.target == target }.map { item in
                 NamedImage(
                     registry: nil, repository: item.targetRepository, tag: item.targetTag, descriptor: item.root)
             }

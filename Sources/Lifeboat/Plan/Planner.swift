@@ -35,6 +35,8 @@ public struct Planner: Sendable {
     public var concurrency = 16
     private let graphs = GraphShelf()
     private let present: TargetTags
+    /// How messages call the targets, in their order: one text for all images.
+    private let targetNames: [String]
     /// What holds listings against backups that are there.
     var guards: [BackupGuard] = []
     /// Whose referrers are looked up although the image is at the target.
@@ -46,6 +48,7 @@ public struct Planner: Sendable {
         self.targets = targets
         self.spool = spool
         present = TargetTags(targets)
+        targetNames = targets.map(\.store.name)
     }
 
     public init(target: any TargetStore, naming: Naming, overwrite: Overwrite, spool: ManifestSpool) {
@@ -167,7 +170,7 @@ public struct Planner: Sendable {
                 source: candidate.image, store: candidate.store, targetRepository: name.repository,
                 targetTag: name.tag, action: .copy, graph: nil)
             item.target = number
-            item.targetStore = targets[number].store.name
+            item.targetStore = targetNames[number]
             item.overwrite = targets[number].overwrite
             do {
                 let below = RetryCount()
