@@ -66,11 +66,7 @@ public struct PipelinePlanner: Sendable {
                 targets.append(
                     try await stores.planningTarget(target, of: step, after: written[target.store.place]))
             }
-            var planner = Planner(targets: targets, spool: spool)
-            planner.written = environment.writtenTags
-            planner.rotation = environment.rotation()
-            planner.guards = BackupGuard.all(of: targets, shrink: environment.settings.shrink)
-            var plan = try await planner.plan(sources)
+            var plan = try await planner(for: targets, spool).plan(sources)
             report.notes += plan.notes
             if let doubt = plan.doubt { report.notes.append(doubt.description) }
             if let agreed = environment.agreed[report.name] {
@@ -93,6 +89,15 @@ public struct PipelinePlanner: Sendable {
             report.estimate(await stores.requestsByRegistry())
             return (report, plan)
         }
+    }
+
+    /// One for each step: what it has learned goes with it, before the plan is added up.
+    private func planner(for targets: [Planner.Target], _ spool: ManifestSpool) -> Planner {
+        var planner = Planner(targets: targets, spool: spool)
+        planner.written = environment.writtenTags
+        planner.rotation = environment.rotation()
+        planner.guards = BackupGuard.all(of: targets, shrink: environment.settings.shrink)
+        return planner
     }
 
     /// An archive is written as a whole: it is there already, or a file of that name is in the way.

@@ -68,7 +68,7 @@ struct ForgetCommand: AsyncParsableCommand {
             json["prune"] = report.json(of: set, isDryRun: false)
             if !answer.json { Terminal.answer(report.text(isDryRun: false)) }
         }
-        if answer.json { Terminal.answer(JSONValue.object(json).indented) }
+        if answer.json { Terminal.answer(JSONValue.object(json)) }
     }
 
     private func policy(of set: BackupSet, _ environment: RunEnvironment) async throws -> SetRetention? {
