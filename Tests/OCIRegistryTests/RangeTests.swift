@@ -66,7 +66,7 @@ struct RangeTests {
     }
 
     @Test func `a blob that is not slow is read over one connection`() async throws {
-        let options = options { $0.ranges.slowRate = 100_000 }
+        let options = options { $0.ranges.slowRate = 1 }
         try await withScript(options) {
             slowly($0, bytes, rate: nil)
         } _: { repository, server in
