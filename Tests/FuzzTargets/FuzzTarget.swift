@@ -30,7 +30,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
             let lines = self == .pipeline ? words.components(separatedBy: "\n") : [words]
             guard
                 lines.allSatisfy({ $0.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f } }),
-                lines.dropFirst().allSatisfy({ $0.hasPrefix("  fuzz.yaml:") })
+                lines.dropFirst().allSatisfy({ $0.hasPrefix("fuzz.yaml:") })
             else {
                 throw Finding(description: "\(self): control characters in '\(words)'")
             }

@@ -88,7 +88,9 @@ import Testing
             let list = try await Lifeboat.run("backups", "list", set)
             #expect(list.status == 0, "\(list.errors)")
             let lines = list.output.split(separator: "\n").map(String.init)
-            #expect(lines.dropFirst().first?.hasPrefix("BACKUP        TIME                  IMAGES") ?? false, "\(list.output)")
+            #expect(
+                lines.dropFirst().first?.hasPrefix("BACKUP        TIME                  IMAGES") ?? false,
+                "\(list.output)")
             #expect(lines.count == 6 && lines[0].hasPrefix("export, from "), "\(list.output)")
             #expect(lines[2].hasPrefix("\(nights[0].short)  \(nights[0].time)      43"), "\(lines[2])")
             #expect(lines[2].hasSuffix("complete  never"))

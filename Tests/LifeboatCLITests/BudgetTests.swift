@@ -23,7 +23,7 @@ import Testing
                     return times.isEmpty
                 }
                 if isFirst { return ScriptedAnswer(429, ["Retry-After": "3"]) }
-                guard request.path.hasSuffix("/manifests/1") else {
+                guard request.path.contains("/manifests/") else {
                     return ScriptedAnswer(200, text: #"{"tags":["1"]}"#)
                 }
                 return ScriptedAnswer(

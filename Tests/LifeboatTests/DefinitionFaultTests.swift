@@ -34,7 +34,7 @@ import Testing
         ),
         (
             "steps:\n  - {export: {from: a, to: f}, import: {from: f, to: a}}",
-            "6:5: steps[0]: want one of export, import and verify"
+            "6:5: steps[0]: want one of export, import, verify and drill"
         ),
         ("steps:\n  - {export: {from: a}}", "6:14: steps[0].export.to: missing, want the name of a store"),
         ("steps:\n  - {import: {from: a, to: a}}", "6:28: steps[0].import.to: from and to are the same store"),

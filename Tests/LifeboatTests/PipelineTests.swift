@@ -107,7 +107,7 @@ import Testing
         ("steps: []", "folder/p.yaml:7:8: steps: want a list of steps, got an empty one"),
         ("", "folder/p.yaml:1:1: steps: missing, want a list of steps"),
         ("name: twice", "folder/p.yaml:2:1: the key 'name' stands twice"),
-        ("steps:\n  - {name: x}", "folder/p.yaml:8:5: steps[0]: want one of export, import and verify"),
+        ("steps:\n  - {name: x}", "folder/p.yaml:8:5: steps[0]: want one of export, import, verify and drill"),
         (
             "images: &a []\nsteps: *a",
             "folder/p.yaml:7:9: images: anchors (&) and aliases (*) are not read; put the value in quotes if it is a text"

@@ -11,10 +11,10 @@ import Testing
 @Suite(.enabled(if: BuiltCommand.isBuilt, "the built command is needed"))
 struct SlowClientTests {
     private static let clients = 200
-    /// Bytes of the layer that each of them asks for: ten times what all of them may cost together.
+    /// Bytes of the layer that each of them asks for: all of them together would be 4 GB.
     private static let layerSize = 20_000_000
-    /// For the debug build: 40 MB by itself, and less than half a megabyte a client.
-    private static let mostKilobytes = 160 << 10
+    /// For the debug build: 40 MB by itself, and less than three quarters of a megabyte a client.
+    private static let mostKilobytes = 192 << 10
 
     @Test func `two hundred clients that read nothing cost little, and others are still served`() async throws {
         let store = MemoryStore(name: "source")

@@ -20,7 +20,8 @@ struct BackupGuard: Sendable {
     static func named(_ error: LifeboatError, _ backup: Digest?) -> LifeboatError {
         guard let backup, let advice = error.advice, advice.hasSuffix(placeholder) else { return error }
         return LifeboatError(
-            error.kind, error.description, advice: String(advice.dropLast(placeholder.count)) + String(backup.hex.prefix(12)))
+            error.kind, error.description,
+            advice: String(advice.dropLast(placeholder.count)) + String(backup.hex.prefix(12)))
     }
 
     /// - Parameter shrink: how much may go from a set, in per cent of the tags.

@@ -109,9 +109,42 @@ public struct ImagePlan: Sendable {
     public var size: Int64 = 0
     /// Of these, the bytes that no image before it in the step brings.
     public var bytes: Int64 = 0
+    /// What few images have; nil for nothing, so that the many are small.
+    private var details: Details?
+
+    private final class Details: Sendable {
+        let replaces: Digest?
+        let failure: FailureReport?
+
+        init?(_ replaces: Digest?, _ failure: FailureReport?) {
+            if replaces == nil, failure == nil { return nil }
+            self.replaces = replaces
+            self.failure = failure
+        }
+    }
+
     /// Where the target's tag points now, if it is to be moved.
-    public var replaces: Digest?
-    public var failure: FailureReport?
+    public var replaces: Digest? {
+        get { details?.replaces }
+        set { details = Details(newValue, failure) }
+    }
+
+    public var failure: FailureReport? {
+        get { details?.failure }
+        set { details = Details(replaces, newValue) }
+    }
+
+    public init(
+        source: String, target: String, digest: Digest? = nil, action: Action, rule: String,
+        failure: FailureReport? = nil
+    ) {
+        self.source = source
+        self.target = target
+        self.digest = digest
+        self.action = action
+        self.rule = rule
+        details = Details(nil, failure)
+    }
 }
 
 /// The shortest time that one limit of one store allows.

@@ -28,7 +28,7 @@ public struct PipelinePlanner: Sendable {
                     for (number, target) in copy.targets.enumerated() where later.contains(target.store.place) {
                         let place = target.store.place
                         let images = written[place] ?? PlannedImages()
-                        await images.add(moves.items.filter { $0.target == number }, spool: spool)
+                        await images.add(moves.items, for: number, spool: spool)
                         written[place] = images
                     }
                 } else if case .drill(let drill) = step.work {
@@ -46,7 +46,8 @@ public struct PipelinePlanner: Sendable {
     }
 
     private func plan(
-        _ step: CopyStep, _ pipeline: String, _ report: StepPlan, _ written: [String: PlannedImages], _ spool: ManifestSpool
+        _ step: CopyStep, _ pipeline: String, _ report: StepPlan, _ written: [String: PlannedImages],
+        _ spool: ManifestSpool
     ) async throws -> (StepPlan, Plan) {
         try await withStores(environment) { stores in
             var report = report
@@ -67,11 +68,7 @@ public struct PipelinePlanner: Sendable {
                     try await stores.planningTarget(
                         target, of: step, pipeline: pipeline, after: written[target.store.place]))
             }
-            var planner = Planner(targets: targets, spool: spool)
-            planner.written = environment.writtenTags
-            planner.rotation = environment.rotation()
-            planner.guards = BackupGuard.all(of: targets, shrink: environment.settings.shrink)
-            var plan = try await planner.plan(sources)
+            var plan = try await planner(for: targets, spool).plan(sources)
             report.notes += plan.notes
             if let doubt = plan.doubt { report.notes.append(doubt.description) }
             for (_, suspect) in plan.suspects.sorted(by: { $0.key < $1.key }) {
@@ -92,17 +89,26 @@ public struct PipelinePlanner: Sendable {
             report.fill(from: plan, targets: targets.map(\.store))
             for (number, target) in step.targets.enumerated() {
                 guard case .archive(let path) = target.store else { continue }
-                try await compare(&report, with: path, plan.items.filter { $0.target == number }, step)
+                try await compare(&report, with: path, plan.items, for: number, step)
             }
             report.estimate(await stores.requestsByRegistry())
             return (report, plan)
         }
     }
 
+    /// One for each step: what it has learned goes with it, before the plan is added up.
+    private func planner(for targets: [Planner.Target], _ spool: ManifestSpool) -> Planner {
+        var planner = Planner(targets: targets, spool: spool)
+        planner.written = environment.writtenTags
+        planner.rotation = environment.rotation()
+        planner.guards = BackupGuard.all(of: targets, shrink: environment.settings.shrink)
+        return planner
+    }
+
     /// An archive is written as a whole: it is there already, or a file of that name is in the way.
-    private func compare(_ report: inout StepPlan, with path: String, _ items: [PlanItem], _ step: CopyStep)
-        async throws
-    {
+    private func compare(
+        _ report: inout StepPlan, with path: String, _ items: [PlanItem], for target: Int, _ step: CopyStep
+    ) async throws {
         guard path != "-", try await archiveExists(path, environment.fileSystem) else { return }
         var isSame = false
         do {
@@ -110,7 +116,7 @@ public struct PipelinePlanner: Sendable {
             func lines(_ images: [(NamedImage)]) -> Set<String> {
                 Set(images.filter { $0.tag != nil }.map { "\($0.name) \($0.descriptor.digest)" })
             }
-            let planned = items.map { item in
+            let planned = items.filter { $0.target == target }.map { item in
                 NamedImage(
                     registry: nil, repository: item.targetRepository, tag: item.targetTag, descriptor: item.root)
             }

@@ -9,9 +9,9 @@ actor PlannedImages {
     private var referrers: [Digest: [Descriptor]] = [:]
     private var spools: [ManifestSpool] = []
 
-    func add(_ items: [PlanItem], spool: ManifestSpool) {
+    func add(_ items: [PlanItem], for target: Int, spool: ManifestSpool) {
         spools.append(spool)
-        for item in items {
+        for item in items where item.target == target {
             guard let graph = item.graph else { continue }
             var image = item.source
             image.repository = item.targetRepository

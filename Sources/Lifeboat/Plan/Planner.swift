@@ -38,6 +38,8 @@ public struct Planner: Sendable {
     private let present: TargetTags
     /// Where each target may have what deltas leave to their bases.
     let baseHolders: [BaseHolders?]
+    /// How messages call the targets, in their order: one text for all images.
+    private let targetNames: [String]
     /// What holds listings against backups that are there.
     var guards: [BackupGuard] = []
     /// Whose referrers are looked up although the image is at the target.
@@ -50,6 +52,7 @@ public struct Planner: Sendable {
         self.spool = spool
         present = TargetTags(targets)
         baseHolders = targets.map { BaseHolders(at: $0.store) }
+        targetNames = targets.map(\.store.name)
     }
 
     public init(target: any TargetStore, naming: Naming, overwrite: Overwrite, spool: ManifestSpool) {
@@ -74,11 +77,13 @@ public struct Planner: Sendable {
             plan.failures.removeAll { !only.contains($0.name) }
         }
         let names = try targets.map { try self.names(of: images, at: $0) }
-        for (number, holders) in baseHolders.enumerated() where images.contains(where: { $0.store is any LinkedArchive }) {
-            await holders?.learn(
-                zip(images, names[number]).compactMap { image, name in
-                    name.map { (image.image.descriptor.digest, $0.repository) }
-                })
+        if images.contains(where: { $0.store is any LinkedArchive }) {
+            for (number, holders) in baseHolders.enumerated() {
+                await holders?.learn(
+                    zip(images, names[number]).compactMap { image, name in
+                        name.map { (image.image.descriptor.digest, $0.repository) }
+                    })
+            }
         }
         var items = [[PlanItem]](repeating: [], count: targets.count)
         for number in targets.indices { items[number].reserveCapacity(images.count) }
@@ -177,7 +182,7 @@ public struct Planner: Sendable {
                 source: candidate.image, store: candidate.store, targetRepository: name.repository,
                 targetTag: name.tag, action: .copy, graph: nil)
             item.target = number
-            item.targetStore = targets[number].store.name
+            item.targetStore = targetNames[number]
             item.overwrite = targets[number].overwrite
             do {
                 let below = RetryCount()

@@ -7,7 +7,8 @@ extension FileVerification {
         let set = try await BackupSet.open(
             path, surroundings: environment.surroundings, files: environment.fileSystem)
         let result = try await set.verify { [observe] in observe(.moved(bytes: $0)) }
-        var sound = ImageReport(source: path, target: "", digest: nil, outcome: result.isSound && result.backups > 0 ? .done : .failed)
+        var sound = ImageReport(
+            source: path, target: "", digest: nil, outcome: result.isSound && result.backups > 0 ? .done : .failed)
         sound.size = result.bytes
         sound.bytesMoved = result.bytes
         sound.imageCount = result.images

@@ -24,8 +24,12 @@ func run(
 /// Prints the report of what was done and throws its exit code.
 func answer(_ report: Report, output: OutputFlags, onStandardOutput: Bool = true) throws {
     try Task.checkCancellation()
-    let answer = onStandardOutput ? Terminal.answer : Terminal.story
-    if output.json { answer(report.json.indented) } else if !report.steps.isEmpty { answer(Summary.text(of: report)) }
+    if output.json {
+        onStandardOutput ? Terminal.answer(report.json) : Terminal.story(report.json)
+    } else if !report.steps.isEmpty {
+        let text = Summary.text(of: report)
+        onStandardOutput ? Terminal.answer(text) : Terminal.story(text)
+    }
     if report.exitCode != 0 {
         if output.json { for failure in report.steps.compactMap(\.error) { Terminal.story(failure.words) } }
         throw ExitCode(report.exitCode)
@@ -48,7 +52,7 @@ func printPlan(_ step: CopyStep, in environment: RunEnvironment, output: OutputF
 ///
 /// - Parameter check: whether changes are an exit code of their own.
 func answer(_ plan: PipelinePlan, output: OutputFlags, check: Bool = false) throws {
-    if output.json { Terminal.answer(plan.json.indented) } else { PlanTable.write(plan, to: Terminal.answer) }
+    if output.json { Terminal.answer(plan.json) } else { PlanTable.write(plan, to: Terminal.answer) }
     for failure in plan.steps.compactMap(\.error) { Terminal.story(failure.words) }
     if plan.exitCode != 0 { throw ExitCode(plan.exitCode) }
     if check, plan.hasChanges { throw ExitCode(4) }

@@ -8,6 +8,14 @@ enum Terminal {
         write(text + "\n", to: STDOUT_FILENO)
     }
 
+    static func answer(_ document: JSONValue) {
+        write(document, to: STDOUT_FILENO)
+    }
+
+    static func story(_ document: JSONValue) {
+        write(document, to: STDERR_FILENO)
+    }
+
     static func story(_ text: String) {
         write(text + "\n", to: STDERR_FILENO)
     }
@@ -42,8 +50,42 @@ enum Terminal {
     /// A digest as the answer shows it: where there is little room its first twelve digits.
     static func digest(_ digest: Digest) -> String { isNarrow ? digest.short : digest.description }
 
+    private static func write(_ document: JSONValue, to descriptor: Int32) {
+        var pieces = Pieces(descriptor: descriptor)
+        document.writeIndented(to: &pieces)
+        pieces.write("\n")
+        pieces.flush()
+    }
+
+    /// A text on its way out: as much of it is in memory as is written at once.
+    private struct Pieces: TextOutputStream {
+        private static let size = 64 << 10
+
+        let descriptor: Int32
+        private var pending: [UInt8] = []
+
+        init(descriptor: Int32) {
+            self.descriptor = descriptor
+            pending.reserveCapacity(Pieces.size)
+        }
+
+        mutating func write(_ text: String) {
+            pending += text.utf8
+            if pending.count >= Pieces.size { flush() }
+        }
+
+        mutating func flush() {
+            Terminal.write(pending[...], to: descriptor)
+            pending.removeAll(keepingCapacity: true)
+        }
+    }
+
     private static func write(_ text: String, to descriptor: Int32) {
-        var bytes = Array(text.utf8)[...]
+        write(Array(text.utf8)[...], to: descriptor)
+    }
+
+    private static func write(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) {
+        var bytes = bytes
         while !bytes.isEmpty {
             let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if written < 0 {

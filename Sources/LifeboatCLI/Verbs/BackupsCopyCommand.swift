@@ -38,7 +38,7 @@ struct BackupsCopyCommand: AsyncParsableCommand {
         }
         progress.end()
         if output.json {
-            Terminal.answer(result.json.indented)
+            Terminal.answer(result.json)
         } else {
             Terminal.answer(
                 "\(Figures.count(result.copied.count, "backup")) copied, \(result.present) already there, "

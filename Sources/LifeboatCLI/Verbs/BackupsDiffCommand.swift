@@ -35,7 +35,7 @@ struct BackupsDiffCommand: AsyncParsableCommand {
             for kind in ["added", "moved", "gone"] {
                 members[kind] = .array(difference.entries.filter { $0.kind == kind }.map(\.json))
             }
-            Terminal.answer(JSONValue.object(members).indented)
+            Terminal.answer(JSONValue.object(members))
             return
         }
         for entry in difference.entries { Terminal.answer(entry.line) }

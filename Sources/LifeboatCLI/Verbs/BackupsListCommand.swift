@@ -24,7 +24,7 @@ struct BackupsListCommand: AsyncParsableCommand {
                 JSONValue.object([
                     "set": .string(set.path), "backups": .array(state.backups.map { .object($0.json(state)) }),
                     "alarms": .array(state.alarms.map(\.json)),
-                ]).indented)
+                ]))
         } else {
             for line in table(state) { Terminal.answer(line) }
         }

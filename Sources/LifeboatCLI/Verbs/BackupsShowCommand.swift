@@ -36,7 +36,7 @@ struct BackupsShowCommand: AsyncParsableCommand {
                         "name": .string($0.name), "class": .string($0.kind.rawValue), "message": .string($0.message),
                     ])
                 })
-            Terminal.answer(JSONValue.object(members).indented)
+            Terminal.answer(JSONValue.object(members))
             return
         }
         for line in lines(backup, record, state) { Terminal.answer(line) }

@@ -54,6 +54,6 @@ struct CatalogRebuildCommand: AsyncParsableCommand {
             answers.append(.object(members))
         }
         try await catalog.close()
-        if json { Terminal.answer(JSONValue.array(answers).indented) }
+        if json { Terminal.answer(JSONValue.array(answers)) }
     }
 }

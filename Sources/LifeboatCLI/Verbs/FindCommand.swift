@@ -31,7 +31,7 @@ struct FindCommand: AsyncParsableCommand {
             users = try await DigestHolders.users(of: digest, in: backups[last], of: set)
         }
         if answer.json {
-            Terminal.answer(json(set, holders, users, backups).indented)
+            Terminal.answer(json(set, holders, users, backups))
         } else {
             for line in lines(holders, users, backups) { Terminal.answer(line) }
         }

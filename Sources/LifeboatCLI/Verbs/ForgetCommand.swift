@@ -74,7 +74,7 @@ struct ForgetCommand: AsyncParsableCommand {
             json["prune"] = report.json(of: set, isDryRun: false)
             if !answer.json { Terminal.answer(report.text(isDryRun: false)) }
         }
-        if answer.json { Terminal.answer(JSONValue.object(json).indented) }
+        if answer.json { Terminal.answer(JSONValue.object(json)) }
     }
 
     /// - Returns: also the name of the definition that it is from.

@@ -31,7 +31,7 @@ struct HistoryCommand: AsyncParsableCommand {
                 JSONValue.object([
                     "set": .string(set.path), "tag": .string(name.description),
                     "history": .array(history.entries.map(\.json)),
-                ]).indented)
+                ]))
         } else if !history.entries.isEmpty {
             for line in table(history) { Terminal.answer(line) }
         }

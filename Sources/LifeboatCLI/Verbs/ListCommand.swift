@@ -25,7 +25,7 @@ struct ListCommand: AsyncParsableCommand {
             entries += try await Survey(environment).list(source, readsGraphs: !names)
         }
         if output.json {
-            Terminal.answer(JSONValue.array(entries.map(\.json)).indented)
+            Terminal.answer(JSONValue.array(entries.map(\.json)))
         } else {
             for line in table(entries) { Terminal.answer(line) }
             for line in lacks(entries) { Terminal.answer(line) }

@@ -34,7 +34,7 @@ struct ProbeCommand: AsyncParsableCommand {
         // The collector runs as another user.
         try await metrics?.write(results.metrics, mode: 0o644)
         if output.json {
-            Terminal.answer(results.json.indented)
+            Terminal.answer(results.json)
         } else {
             for result in results where result.error == nil && !output.quiet { Terminal.answer(result.line) }
         }

@@ -82,6 +82,7 @@ struct RestoreCommand: AsyncParsableCommand {
         var restore = Step(name: "restore", work: .copy(step), onError: .continue)
         restore.mustBePlanned = true
         try await LifeboatCLI.run(
-            [restore, Step(name: "check", work: .verify(check))], name: "restore", in: environment, output: output, files: files)
+            [restore, Step(name: "check", work: .verify(check))], name: "restore", in: environment, output: output,
+            files: files)
     }
 }

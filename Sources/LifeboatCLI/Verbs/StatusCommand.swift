@@ -59,7 +59,7 @@ struct StatusCommand: AsyncParsableCommand {
             states.append(PipelineStatus(state, at: now))
         }
         if json {
-            Terminal.answer(PipelineStatus.json(states, at: now).indented)
+            Terminal.answer(PipelineStatus.json(states, at: now))
         } else {
             Terminal.answer(StatusTable.text(of: states, at: now, width: Terminal.answerWidth))
         }

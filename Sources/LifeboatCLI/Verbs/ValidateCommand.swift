@@ -37,7 +37,7 @@ struct ValidateCommand: AsyncParsableCommand {
             }
         }
         if json {
-            Terminal.answer(JSONValue.object(["files": .array(results.map(document))]).indented)
+            Terminal.answer(JSONValue.object(["files": .array(results.map(document))]))
         } else {
             for (file, faults) in results {
                 let words =

@@ -9,16 +9,21 @@ extension JSONValue {
     /// The document indented by two spaces a level, for people.
     public var indented: String {
         var output = ""
-        write(to: &output, indent: "  ", level: 0)
+        writeIndented(to: &output)
         return output
     }
 
-    private func write(to output: inout String, indent: String?, level: Int) {
+    /// Writes what `indented` is piece by piece: a document of many megabytes need not be in memory as a text, too.
+    public func writeIndented(to output: inout some TextOutputStream) {
+        write(to: &output, indent: "  ", level: 0)
+    }
+
+    private func write(to output: inout some TextOutputStream, indent: String?, level: Int) {
         switch self {
-        case .null: output += "null"
-        case .bool(let flag): output += flag ? "true" : "false"
-        case .number(let number): output += String(number)
-        case .decimal(let text): output += text
+        case .null: output.write("null")
+        case .bool(let flag): output.write(flag ? "true" : "false")
+        case .number(let number): output.write(String(number))
+        case .decimal(let text): output.write(text)
         case .string(let text): JSONValue.quote(text, to: &output)
         case .array(let items):
             JSONValue.write(items, between: ("[", "]"), to: &output, indent: indent, level: level) { item, output in
@@ -28,42 +33,42 @@ extension JSONValue {
             let sorted = members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
             JSONValue.write(sorted, between: ("{", "}"), to: &output, indent: indent, level: level) { member, output in
                 JSONValue.quote(member.key, to: &output)
-                output += indent == nil ? ":" : ": "
+                output.write(indent == nil ? ":" : ": ")
                 member.value.write(to: &output, indent: indent, level: level + 1)
             }
         }
     }
 
-    private static func write<Item>(
-        _ items: [Item], between brackets: (String, String), to output: inout String, indent: String?, level: Int,
-        each: (Item, inout String) -> Void
+    private static func write<Item, Output: TextOutputStream>(
+        _ items: [Item], between brackets: (String, String), to output: inout Output, indent: String?, level: Int,
+        each: (Item, inout Output) -> Void
     ) {
-        output += brackets.0
+        output.write(brackets.0)
         for (number, item) in items.enumerated() {
-            if number > 0 { output += "," }
-            if let indent { output += "\n" + String(repeating: indent, count: level + 1) }
+            if number > 0 { output.write(",") }
+            if let indent { output.write("\n" + String(repeating: indent, count: level + 1)) }
             each(item, &output)
         }
-        if let indent, !items.isEmpty { output += "\n" + String(repeating: indent, count: level) }
-        output += brackets.1
+        if let indent, !items.isEmpty { output.write("\n" + String(repeating: indent, count: level)) }
+        output.write(brackets.1)
     }
 
-    private static func quote(_ text: String, to output: inout String) {
-        output += "\""
-        defer { output += "\"" }
+    private static func quote(_ text: String, to output: inout some TextOutputStream) {
+        output.write("\"")
+        defer { output.write("\"") }
         // What most strings are, such as digests and names: as they stand.
-        guard text.utf8.contains(where: needsEscape) else { return output += text }
+        guard text.utf8.contains(where: needsEscape) else { return output.write(text) }
         for scalar in text.unicodeScalars {
             switch scalar {
-            case "\"": output += "\\\""
-            case "\\": output += "\\\\"
-            case "\n": output += "\\n"
-            case "\r": output += "\\r"
-            case "\t": output += "\\t"
+            case "\"": output.write("\\\"")
+            case "\\": output.write("\\\\")
+            case "\n": output.write("\\n")
+            case "\r": output.write("\\r")
+            case "\t": output.write("\\t")
             case "\u{0}"..."\u{1f}", "\u{7f}":
                 let hex = String(scalar.value, radix: 16)
-                output += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-            default: output.unicodeScalars.append(scalar)
+                output.write("\\u" + String(repeating: "0", count: 4 - hex.count) + hex)
+            default: output.write(String(scalar))
             }
         }
     }
