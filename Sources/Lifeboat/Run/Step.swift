@@ -11,6 +11,8 @@ public struct Step: Sendable {
     public var name: String
     public var work: Work
     public var onError: OnError
+    /// Whether the steps behind are not run either, whatever `onError` says, if not even a plan could be made.
+    public var mustBePlanned = false
     /// Names of the images that are taken, as reports call them; nil for all that the step selects.
     public var only: Set<String>?
 
