@@ -18,11 +18,17 @@ public struct Runner: Sendable {
         let began = ContinuousClock.now
         let runID = environment.surroundings.id()
         for (number, step) in steps.enumerated() {
+            if let first = step.checks, let before = report.steps.firstIndex(where: { $0.name == first }),
+                report.steps[before].error != nil, report.steps[before].images.isEmpty
+            {
+                report.steps[before].notes.append("not run, since there is nothing to look at: \(step.name)")
+                continue
+            }
             let result = await run(step, runID, pipeline: name)
             report.steps.append(result)
             if !result.failures.isEmpty, step.onError == .stop, number + 1 < steps.count {
                 let left = steps[(number + 1)...].map(\.name).joined(separator: ", ")
-                report.steps[number].notes.append("not run, because of the failures: \(left)")
+                report.steps[report.steps.count - 1].notes.append("not run, because of the failures: \(left)")
                 break
             }
             if Task.isCancelled { break }
@@ -49,12 +55,12 @@ public struct Runner: Sendable {
         case .copy(let copy):
             report = StepReport(
                 name: step.name, kind: copy.kind,
-                source: copy.sources.map(\.store.description).uniqued().joined(separator: ", "),
+                source: copy.sources.map(\.store.asSource).uniqued().joined(separator: ", "),
                 target: copy.targetNames)
         case .verify(let verify):
             report = StepReport(
                 name: step.name, kind: .verify,
-                source: verify.sources.map(\.store.description).uniqued().joined(separator: ", "),
+                source: verify.sources.map(\.store.asSource).uniqued().joined(separator: ", "),
                 target: verify.against?.description ?? "")
         case .drill(let drill):
             report = StepReport(name: step.name, kind: .drill, source: drill.store.description, target: "")
@@ -140,6 +146,10 @@ public struct Runner: Sendable {
         plan.notes = notes + plan.notes
         // What was whole in it is taken; that it is damaged has to be said all the same.
         plan.doubt = sources.lazy.compactMap { ($0.store as? ArchiveSource)?.fault }.first ?? plan.doubt
+        for rule in step.first where !plan.items.isEmpty {
+            guard !plan.items.contains(where: { rule.matches($0.source) }) else { continue }
+            plan.notes.append("first '\(rule.summary)' matches no image")
+        }
         plan.putFirst(step.first)
         return plan
     }

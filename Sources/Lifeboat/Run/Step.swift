@@ -13,11 +13,14 @@ public struct Step: Sendable {
     public var onError: OnError
     /// Names of the images that are taken, as reports call them; nil for all that the step selects.
     public var only: Set<String>?
+    /// The step before whose result it looks at: where that one could not even begin, there is nothing to see.
+    public var checks: String?
 
-    public init(name: String, work: Work, onError: OnError = .stop) {
+    public init(name: String, work: Work, onError: OnError = .stop, checks: String? = nil) {
         self.name = name
         self.work = work
         self.onError = onError
+        self.checks = checks
     }
 }
 
@@ -88,7 +91,7 @@ extension CopyStep {
     }
 
     /// All targets on one line.
-    public var targetNames: String { targets.map(\.store.description).joined(separator: ", ") }
+    public var targetNames: String { targets.map(\.store.asTarget).joined(separator: ", ") }
 }
 
 extension CopyStep {

@@ -3,7 +3,7 @@ import OCIArchive
 
 extension FileVerification {
     /// Reads every blob of every backup of a set, each once, and remembers in the set what it found.
-    func verifySet(_ path: String) async throws -> [ImageReport] {
+    func verifySet(_ path: String) async throws -> Outcome {
         let set = try await BackupSet.open(
             path, surroundings: environment.surroundings, files: environment.fileSystem)
         let result = try await set.verify { [observe] in observe(.moved(bytes: $0)) }
@@ -18,7 +18,8 @@ extension FileVerification {
         if result.unreferenced > 0 {
             sound.notes.append("\(Figures.count(result.unreferenced, "blob")) belong to no backup")
         }
-        return finish(
-            sound, result.findings.map { LifeboatError(.damaged, $0.description, advice: $0.advice) })
+        return Outcome(
+            images: finish(
+                sound, result.findings.map { LifeboatError(.damaged, $0.description, advice: $0.advice) }))
     }
 }

@@ -62,6 +62,12 @@ struct RestoreCommand: AsyncParsableCommand {
     func run() async throws {
         var environment = try RunEnvironment.command(registries)
         try environment.plugInCatalog(state)
+        try await ReportFiles.around(files, name: "restore", in: environment) { [environment] reports in
+            try await run(in: environment, reports)
+        }
+    }
+
+    private func run(in environment: RunEnvironment, _ reports: ReportFiles) async throws {
         let set = try await BackupSet.open(
             path, surroundings: environment.surroundings, files: environment.fileSystem)
         let chosen = try await set.choose(at: at, id: backup, now: environment.surroundings.now())
@@ -89,7 +95,7 @@ struct RestoreCommand: AsyncParsableCommand {
         try await LifeboatCLI.run(
             [
                 Step(name: "restore", work: .copy(step), onError: .continue),
-                Step(name: "check", work: .verify(check)),
-            ], name: "restore", in: environment, output: output, files: files)
+                Step(name: "check", work: .verify(check), checks: "restore"),
+            ], name: "restore", in: environment, output: output, reports: reports)
     }
 }
