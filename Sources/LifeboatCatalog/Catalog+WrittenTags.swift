@@ -23,6 +23,25 @@ extension Catalog: WrittenTags {
         }
     }
 
+    public func repositories(registry: String, digest: Digest) async throws -> [RepositoryName] {
+        let texts = try await asking { database in
+            try await database.read { database in
+                try String.fetchAll(
+                    database,
+                    sql: """
+                        SELECT DISTINCT repository FROM written_tag WHERE registry = ? AND digest = ?
+                        ORDER BY repository
+                        """,
+                    arguments: [registry, digest.description])
+            }
+        }
+        do {
+            return try texts.map { try RepositoryName($0) }
+        } catch let error as OCIError {
+            throw CatalogError(damaged: path, because: error.description)
+        }
+    }
+
     public func begin(_ tag: WrittenTag) async throws {
         try await write(
             tag,

@@ -159,6 +159,37 @@ import Testing
         }
     }
 
+    @Test func `a delta is imported beside its base, which has other names at the target`() async throws {
+        let (near, far) = (try await seededStore(images: 2), MemoryStore(name: "far"))
+        try await withTemporaryFolder { folder in
+            let state = ["XDG_STATE_HOME": folder + "/state"]
+            try await TestRegistry.run(over: near) { source in
+                #expect(try await Lifeboat.run("export", source, "--to", "full.tar", in: folder).status == 0)
+                // A layer of an image that stays as it is, in a new one of another repository.
+                let new = try await near.target(RepositoryName("other/new"))
+                try await SeededImages.push(to: new, seed: 0, layerSizes: [40_000, 200_000, 3, 7], tags: [Tag("1")])
+                let delta = try await Lifeboat.run(
+                    "export", source, "--since", "full.tar", "--to", "delta.tar", in: folder)
+                #expect(delta.status == 0, "\(delta.output)\(delta.errors)")
+                #expect(try size("delta.tar", in: folder) < 60_000)
+                try await TestRegistry.run(over: far) { target in
+                    let base = try await Lifeboat.run(
+                        "import", "full.tar", "--to", target + "/mirror", in: folder, environment: state)
+                    #expect(base.status == 0, "\(base.output)\(base.errors)")
+                    for prefix in ["", "/elsewhere"] {
+                        let result = try await Lifeboat.run(
+                            "import", "delta.tar", "--to", target + prefix, in: folder, environment: state)
+                        #expect(result.status == 0, "\(result.output)\(result.errors)")
+                        #expect(result.output.hasPrefix("import: 6 images moved"), "\(result.output)")
+                    }
+                    #expect(try await equal(target, source))
+                    let whole = try await Lifeboat.run("verify", target, in: folder)
+                    #expect(whole.status == 0, "\(whole.output)\(whole.errors)")
+                }
+            }
+        }
+    }
+
     @Test func `a delta is served with what it builds on, and alone says what it lacks`() async throws {
         let near = try await seededStore(images: 2)
         try await withTemporaryFolder { folder in

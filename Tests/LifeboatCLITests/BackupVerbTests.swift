@@ -88,10 +88,12 @@ import Testing
             let list = try await Lifeboat.run("backups", "list", set)
             #expect(list.status == 0, "\(list.errors)")
             let lines = list.output.split(separator: "\n").map(String.init)
-            #expect(lines.first?.hasPrefix("BACKUP        TIME                  IMAGES") ?? false, "\(list.output)")
-            #expect(lines.count == 5)
-            #expect(lines[1].hasPrefix("\(nights[0].short)  \(nights[0].time)      43"), "\(lines[1])")
-            #expect(lines[1].hasSuffix("complete  never"))
+            #expect(
+                lines.dropFirst().first?.hasPrefix("BACKUP        TIME                  IMAGES") ?? false,
+                "\(list.output)")
+            #expect(lines.count == 6 && lines[0].hasPrefix("export, from "), "\(list.output)")
+            #expect(lines[2].hasPrefix("\(nights[0].short)  \(nights[0].time)      43"), "\(lines[2])")
+            #expect(lines[2].hasSuffix("complete  never"))
             let show = try await Lifeboat.run("backups", "show", set, nights[2].short)
             #expect(show.output.contains("backup    \(nights[2].id)"), "\(show.output)")
             #expect(show.output.contains("/team/app:new  sha256:"))

@@ -53,7 +53,7 @@ import Testing
             // Nothing was restored: what is not there needs no list.
             #expect(!result.output.contains("has no "), "\(result.output)")
             #expect(
-                result.output.contains("note: not run, since there is nothing to look at: check"), "\(result.output)")
+                result.output.contains("note: not run, because of the failures: check"), "\(result.output)")
             #expect(await new.repositories().isEmpty)
         }
     }

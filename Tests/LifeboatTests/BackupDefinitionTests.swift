@@ -30,6 +30,43 @@ struct BackupDefinitionTests {
         }
     }
 
+    @Test func `an import into a set is a fault of the definition`() {
+        let found = faults("{backups: nightly}", "import: {from: prod, to: set}")
+        #expect(
+            found == ["steps[0].import.to: import writes to a registry, this store is a file or folder; use export"])
+    }
+
+    @Test func `two steps that back up one source into one set with a keep are refused`() {
+        func text(_ keep: String, _ second: String) -> String {
+            """
+            version: 1
+            stores:
+              prod: {registry: registry.example.com}
+              other: {registry: other.example.com}
+              set: {backups: nightly\(keep)}
+            steps:
+              - {name: a, export: {from: prod, to: set, images: [{repositories: [a]}]}}
+              - {name: b, export: {from: \(second), to: set, images: [{repositories: [b]}]}}
+            """
+        }
+        func faults(_ text: String) -> [String] {
+            do {
+                _ = try Pipeline(parsing: Array(text.utf8), file: "p.yaml", variables: [:])
+                return []
+            } catch let error as DefinitionError {
+                return error.faults.map { "\($0.key): \($0.reason)" }
+            } catch {
+                return ["\(error)"]
+            }
+        }
+        let found = faults(text(", keep: {last: 1}", "prod"))
+        #expect(
+            found.count == 1 && found[0].contains("steps[1]: backs up the same source into the same set as step 'a'"),
+            "\(found)")
+        #expect(faults(text("", "prod")).isEmpty)
+        #expect(faults(text(", keep: {last: 1}", "other")).isEmpty)
+    }
+
     @Test func `a set is a folder beside the definition, with its rules`() throws {
         let read = try pipeline("{backups: nightly/, shrink: 7.5%}")
         guard case .copy(let step) = read.steps[0].work else {

@@ -196,4 +196,57 @@ struct BackupGuardTests {
             #expect(try await nights.set().backups().count == 1)
         }
     }
+
+    @Test func `an export that is suspect in two sets says so of both, with what accepts each`() async throws {
+        try await BackupNights.run { nights in
+            for number in 0..<3 { try await nights.push("app\(number)", "1", seed: UInt64(number)) }
+            var step = nights.step
+            step.targets.append(CopyTarget(store: .backups(path: nights.folder + "/other", at: nil)))
+            #expect(await nights.export(step).exitCode == 0)
+            await nights.registry.change(try RepositoryName("app2")) { $0.tags = [:] }
+            let report = await nights.export(step)
+            let errors = report.steps[0].targets.compactMap(\.error)
+            #expect(errors.count == 2)
+            for (path, error) in zip([nights.path, nights.folder + "/other"], errors) {
+                let set = try await BackupSet.open(path, surroundings: nights.surroundings)
+                let backup = try #require(try await set.backups().last)
+                #expect(error.message.hasPrefix("the new backup of \(path) is suspect"))
+                #expect(try Program.text(of: path + "/RESCUE.md").contains(" \(path) "))
+                #expect(error.advice?.hasSuffix("lifeboat backups accept \(path) \(backup.name)") == true)
+            }
+        }
+    }
+
+    @Test func `the place of a set whose disk is gone is not taken for a new folder`() async throws {
+        try await BackupNights.run { nights in
+            try await nights.push("app", "1", seed: 1)
+            #expect(await nights.export().exitCode == 0)
+            // What is left is what it was mounted on.
+            try FileManager.default.removeItem(atPath: nights.path)
+            try FileManager.default.createDirectory(atPath: nights.path, withIntermediateDirectories: false)
+            for store in [StoreDefinition.layout(path: nights.path), .backups(path: nights.path + "/.", at: nil)] {
+                var step = nights.step
+                step.target = store
+                let report = await nights.export(step)
+                #expect(report.exitCode == 74)
+                #expect(report.steps[0].error?.message.hasSuffix("was a backup set, and is not there now") == true)
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: nights.path).isEmpty)
+            var step = nights.step
+            step.target = .layout(path: nights.folder + "/layout")
+            let first = await nights.export(step)
+            #expect(first.exitCode == 0 && first.steps[0].notes.contains { $0.contains("is a new OCI layout folder") })
+            #expect(await nights.export(step).steps[0].notes.allSatisfy { !$0.contains("new OCI layout") })
+        }
+    }
+
+    @Test func `a set without a backup is nothing to verify`() async throws {
+        try await BackupNights.run { nights in
+            _ = try await BackupSet.create(nights.path, surroundings: nights.surroundings)
+            let source = SourceDefinition(store: .backups(path: nights.path, at: nil), selection: .all)
+            let report = await Runner(nights.environment).run(
+                [Step(name: "v", work: .verify(VerifyStep(sources: [source], against: nil)))], name: "v")
+            #expect(report.exitCode == 66)
+        }
+    }
 }

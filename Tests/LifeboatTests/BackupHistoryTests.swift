@@ -48,6 +48,25 @@ import Testing
         #expect(try await history(nights) == wanted)
     }
 
+    @Test func `a backup of another pipeline does not say that a tag is gone`() async throws {
+        try await withTemporaryFolder { folder in
+            let set = try await BackupSet.create(folder, surroundings: .ofThisMachine)
+            for night in 0..<4 {
+                let isOurs = night % 2 == 0
+                var record = BackupRecord(
+                    header: BackupHeader(
+                        pipeline: isOurs ? "ours" : "theirs", source: "s", began: 0, ended: 1000 + Int64(night),
+                        images: 1))
+                record.images = [try Self.image(isOurs ? "1" : "2", "x")]
+                _ = try await set.seal(record)
+            }
+            let backups = try await set.backups()
+            let spans = try await RecordIndex().spans(of: try TagName(parsing: "team/app:1"), in: set, backups)
+            let entries = TagHistory(spans, backups: backups).entries
+            #expect(entries.count == 1 && entries[0].first == backups[0] && entries[0].last == backups[2])
+        }
+    }
+
     @Test(arguments: [
         ("team/app:1", "team/app:1"), ("r.example.com/team/app:1", "r.example.com/team/app:1"),
         ("localhost:5000/app:1.2", "localhost:5000/app:1.2"), ("app:x", "app:x"),

@@ -1,6 +1,5 @@
 import Foundation
 import NIOCore
-import OCI
 import OCIArchive
 import OCIRegistry
 import Synchronization
@@ -8,6 +7,7 @@ import TestSupport
 import Testing
 
 @testable import Lifeboat
+@testable import OCI
 
 /// Out of a set, into registries and archives.
 struct BackupRestoreTests {
@@ -194,16 +194,70 @@ struct BackupRestoreTests {
             let set = try await nights.set()
             let backup = try #require(try await set.backups().first)
             let asked = Moment(backup.header.ended + 12_000).description
-            let chosen = try await set.choose(at: asked, id: nil, now: nights.clock.moment)
+            let chosen = try await set.choose(asked, now: nights.clock.moment)
             #expect(chosen.backup == backup)
             #expect(
                 chosen.words == [
                     "backup \(backup.name) of \(nights.host), taken \(backup.moment), 3 h 20 min before \(asked): 4 images, "
                         + Figures.bytes(backup.header.bytes)
                 ])
-            await #expect(throws: ArchiveError.self) {
-                _ = try await set.choose(at: "2020-01-01T00:00:00Z", id: nil, now: 0)
+            await #expect(throws: ArchiveError.self) { _ = try await set.choose("2020-01-01T00:00:00Z", now: 0) }
+            // An id is as good as a time.
+            let byID = try await set.choose(String(backup.name.prefix(6)), now: 0)
+            #expect(byID.backup == backup && !byID.words[0].contains("ago"))
+        }
+    }
+
+    @Test func `of several pipelines in one set the newest is said to be one of them, and one can be chosen`()
+        async throws
+    {
+        try await BackupNights.run { nights in
+            try await fill(nights)
+            await nights.export()
+            nights.clock.advance(hours: 1)
+            let other = await Runner(nights.environment).run(
+                [Step(name: "backup", work: .copy(nights.step))], name: "weekly")
+            #expect(other.exitCode == 0)
+            let set = try await nights.set()
+            let backups = try await set.backups()
+            let latest = try await set.choose(nil, now: nights.clock.moment)
+            #expect(latest.backup == backups[1])
+            #expect(
+                latest.words.last
+                    == "it is the newest of all; the set has others beside it (nightly, from \(nights.host)): "
+                    + "--pipeline NAME or --backup ID chooses one of those")
+            let nightly = try await set.choose("latest", pipeline: "nightly", now: nights.clock.moment)
+            #expect(nightly.backup == backups[0] && nightly.words.count == 1)
+            let none = await #expect(throws: ArchiveError.self) {
+                try await set.choose(nil, pipeline: "monthly", now: nights.clock.moment)
             }
+            #expect(none?.kind == .notFound && none?.advice == "it has those of nightly, weekly")
+            let following = try await FollowedBackups(set, at: nil, of: "nightly", in: nights.environment)
+            #expect(await following.backup == backups[0])
+            // What one pipeline has says nothing of how old the other one's are.
+            let state = try await SetState.read(
+                nights.path, of: "nightly", surroundings: nights.surroundings, files: LocalFileSystem())
+            #expect(state.backups == 1 && state.newestGood == backups[0].header.began * 1000)
+            let rescue = try Program.text(of: nights.path + "/RESCUE.md")
+            #expect(rescue.contains("--backup ID") && rescue.contains("(id \(backups[0].name))"), "\(rescue)")
+        }
+    }
+
+    @Test func `a backup that was accepted is not called suspect`() async throws {
+        try await BackupNights.run { nights in
+            try await fill(nights)
+            await nights.export()
+            await nights.registry.change(try RepositoryName("team/app1")) { $0.tags = [:] }
+            await nights.export()
+            let set = try await nights.set()
+            let backup = try #require(try await set.backups().last)
+            let reason = try #require(backup.header.suspect)
+            let doubted = try await set.choose(backup.name, now: nights.clock.moment)
+            #expect(doubted.words.contains("it is suspect: \(reason)"))
+            try await set.accept(backup)
+            let accepted = try await set.choose(nil, now: nights.clock.moment)
+            #expect(accepted.backup == backup)
+            #expect(accepted.words.contains("it was suspect and has been accepted: \(reason)"))
         }
     }
 }

@@ -130,7 +130,7 @@ struct DrillTests {
             let drill = Drill(environment, serving: Self.serving)
             let result = try await drill.run(definition, objectives: DrillObjectives(rto: 3600, rpo: 3600))
             #expect(result.hasPassed, "\(result.text)")
-            try await drill.keep(result, of: definition)
+            #expect(try await drill.keep(result, of: definition) == nil)
             let set = try await BackupSet.open(path, surroundings: .ofThisMachine, files: LocalFileSystem())
             let newest = try await set.find("latest")
             let rescue = try Program.text(of: path + "/RESCUE.md")
@@ -141,6 +141,38 @@ struct DrillTests {
             #expect(evidence.count == 1)
             #expect(try evidence.first?.backup == newest.id)
             #expect(evidence.first?.members["passed"] == .bool(true))
+        }
+    }
+
+    @Test func `on a disk that can only be read a drill and a verification count, and say what they could not write`()
+        async throws
+    {
+        try await withLayout { layout, environment, folder in
+            let path = folder + "/set"
+            try await export(layout, to: path, environment)
+            var environment = environment
+            environment.fileSystem = FaultyFiles { action, name, _ in
+                let isWriting =
+                    ["create", "rename", "remove", "sync"].contains(action)
+                    || action == "open" && name.contains("lifeboat-tmp")
+                return isWriting && name.hasPrefix(path) ? EROFS : nil
+            }
+            environment.serving = Self.serving
+            let definition = StoreDefinition.backups(path: path, at: nil)
+            let report = await Runner(environment).run(
+                [
+                    Step(name: "rehearse", work: .drill(DrillStep(store: definition, sample: 1))),
+                    Step(
+                        name: "read",
+                        work: .verify(
+                            VerifyStep(sources: [SourceDefinition(store: definition, selection: .all)], against: nil))),
+                ], name: "weekly")
+            #expect(report.exitCode == 0, "\(report.steps.flatMap(\.failures).map(\.message))")
+            #expect(report.steps[0].notes.contains { $0.hasPrefix("the result was not kept in the set: cannot") })
+            let notes = report.steps[1].images.flatMap(\.notes)
+            #expect(
+                notes.contains { $0.hasPrefix("the set was not told that it has been verified: cannot") }, "\(notes)")
+            #expect(report.steps[1].bytesMoved > 0 || report.steps[1].images[0].bytesMoved > 0)
         }
     }
 

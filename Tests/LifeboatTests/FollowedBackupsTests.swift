@@ -1,11 +1,11 @@
 import NIOCore
-import OCI
 import OCIArchive
 import OCIRegistry
 import TestSupport
 import Testing
 
 @testable import Lifeboat
+@testable import OCI
 
 /// A set on a port, while backups are added to it and taken away.
 struct FollowedBackupsTests {
@@ -52,6 +52,24 @@ struct FollowedBackupsTests {
             #expect(try await staying.summary.contains("(1 image), backup \(first.name)"))
             #expect(try await following.json["follows"] == .bool(true))
             #expect(try await staying.json["follows"] == .bool(false))
+        }
+    }
+
+    @Test func `a served set goes over to a backup that is accepted`() async throws {
+        try await BackupNights.run { nights in
+            for number in 0..<3 { try await nights.push("app\(number)", "1", seed: UInt64(number)) }
+            await nights.export()
+            let set = try await nights.set()
+            await nights.registry.change(try RepositoryName("app2")) { $0.tags = [:] }
+            await nights.export()
+            let suspect = try #require(try await set.backups().last)
+            #expect(suspect.header.suspect != nil)
+            let following = try await FollowedBackups(set, at: nil, in: nights.environment)
+            #expect(await following.backup != suspect)
+            try await set.accept(suspect)
+            nights.clock.advance(hours: 1)
+            _ = try await following.repositories()
+            #expect(await following.backup == suspect)
         }
     }
 

@@ -17,7 +17,7 @@ struct RescueNoteTests {
             "Newest good backup: **2023-11-14T22:13:20Z**, 42 images, 1.23 GB, from registry.example.com (id \(Digest(of: [1]).hex.prefix(12))).",
             "    lifeboat serve /srv/nightly --listen 0.0.0.0:5000",
             "    lifeboat mirrors --for containerd --server http://NAME:5000 --during-outage --registry registry.example.com --registry docker.io --out node/",
-            "    lifeboat import /srv/nightly --to NEW-REGISTRY",
+            "    lifeboat restore /srv/nightly --to NEW-REGISTRY",
             "    lifeboat verify NEW-REGISTRY --against /srv/nightly",
         ] {
             #expect(text.contains(line + "\n"), "\(line)")
@@ -26,7 +26,7 @@ struct RescueNoteTests {
 
     @Test func `a path is one word of a shell, whatever it is called`() {
         let text = RescueNote(set: "/srv/it's $(x)", newest: backup, registries: []).text
-        #expect(text.contains(#"lifeboat import '/srv/it'\''s $(x)' --to"#))
+        #expect(text.contains(#"lifeboat restore '/srv/it'\''s $(x)' --to"#))
         #expect(text.contains("--during-outage --registry REGISTRY --out"))
     }
 

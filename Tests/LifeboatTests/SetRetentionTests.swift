@@ -22,11 +22,115 @@ import Testing
             surroundings.now = { (Self.start + 100 * Self.day) * 1000 }
             let set = try await BackupSet.create(folder + "/set", surroundings: surroundings)
             try await body(set) { time, state, suspect in
-                let header = BackupHeader(
-                    pipeline: "nightly", source: "r.example.com", began: time, ended: time, state: state,
-                    suspect: suspect)
-                return try await set.seal(BackupRecord(header: header, heads: try await set.heads()))
+                try await Self.add(to: set, time, state, suspect)
             }
+        }
+    }
+
+    @discardableResult
+    private static func add(
+        to set: BackupSet, _ time: Int64, _ state: BackupHeader.State = .complete, _ suspect: String? = nil,
+        pipeline: String = "nightly", source: String = "r.example.com", scope: String = ""
+    ) async throws -> Backup {
+        let header = BackupHeader(
+            pipeline: pipeline, source: source, scope: scope, began: time, ended: time, state: state, suspect: suspect)
+        return try await set.seal(BackupRecord(header: header, heads: try await set.heads()))
+    }
+
+    @Test func `each pipeline and source of a set is kept by itself`() async throws {
+        try await withSet { set, _ in
+            var kept: Set<Digest> = []
+            // The nights of one source end before those of the others.
+            for night in 0..<4 {
+                let time = Self.start + Int64(night) * Self.day
+                for (number, (pipeline, source)) in [
+                    ("nightly", "r.example.com"), ("nightly", "old.example.com"), ("weekly", "r.example.com"),
+                ].enumerated() where night < 2 || number > 0 {
+                    let backup = try await Self.add(
+                        to: set, time + Int64(number), pipeline: pipeline, source: source, scope: "\(number)\(night)")
+                    if night == (number == 0 ? 1 : 3) { kept.insert(backup.id) }
+                }
+            }
+            let rows = try await SetRetention(Retention([.last: 1])).apply(to: set, now: now)
+            #expect(
+                rows.groups.map(\.group.description) == [
+                    "nightly, from r.example.com", "nightly, from old.example.com", "weekly, from r.example.com",
+                ])
+            #expect(rows.groups.map(\.rows.count) == [2, 4, 4])
+            #expect(Set(try await set.backups().map(\.id)) == kept)
+        }
+    }
+
+    @Test func `what a pipeline keeps is not asked of another one's backups`() async throws {
+        try await withSet { set, _ in
+            for night in 0..<3 {
+                for pipeline in ["nightly", "weekly"] {
+                    try await Self.add(to: set, Self.start + Int64(night) * Self.day, pipeline: pipeline)
+                }
+            }
+            var environment = RunEnvironment.test(in: parentFolder(of: set.path))
+            environment.surroundings = set.surroundings
+            let notes = try await SetRetention(Retention([.last: 1])).afterBackup(
+                set.path, of: "weekly", in: environment)
+            #expect(notes == ["keep last 1: 1 backup in \(set.path), 2 forgotten"])
+            let left = try await set.backups().map(\.header.pipeline)
+            #expect(left.sorted() == ["nightly", "nightly", "nightly", "weekly"])
+            // Nor does a suspect one of another pipeline stop it.
+            try await Self.add(to: set, Self.start + 9 * Self.day, .complete, "gone", pipeline: "nightly")
+            try await Self.add(to: set, Self.start + 9 * Self.day + 1, pipeline: "weekly")
+            let again = try await SetRetention(Retention([.last: 1])).afterBackup(
+                set.path, of: "weekly", in: environment)
+            #expect(again.first == "keep last 1: 1 backup in \(set.path), 1 forgotten")
+            #expect(again.last?.hasSuffix("is suspect") == true, "\(again)")
+        }
+    }
+
+    @Test func `exports without a definition are told apart by what was asked for`() async throws {
+        try await withSet { set, _ in
+            let a = try await Self.add(to: set, Self.start, pipeline: "export", scope: "aaaaaaaaaaaa")
+            let b = try await Self.add(to: set, Self.start + 1, pipeline: "export", scope: "bbbbbbbbbbbb")
+            let rows = try await SetRetention(Retention([.last: 1])).apply(to: set, now: now)
+            #expect(rows.map(\.backup.id) == [a.id, b.id] && rows.allSatisfy(\.isKept))
+            #expect(rows[0].group.description == "export, from r.example.com, selection aaaaaaaa")
+        }
+    }
+
+    @Test func `a definition whose rules changed goes on, and two that alternate are two`() async throws {
+        try await withSet { set, _ in
+            func count(_ scopes: String) async throws -> Int {
+                for (night, scope) in scopes.enumerated() {
+                    try await Self.add(to: set, Self.start + Int64(night), pipeline: scopes, scope: String(scope))
+                }
+                return try await set.backups().groups.count { $0.group.pipeline == scopes }
+            }
+            let (changed, alternating) = (try await count("aabbc"), try await count("abab"))
+            #expect(changed == 1 && alternating == 2)
+        }
+    }
+
+    @Test func `of two backups of one second the newer one is kept`() async throws {
+        try await withSet { set, _ in
+            // Enough that their ids are not in this order by chance.
+            for round in 0..<8 { try await Self.add(to: set, Self.start, scope: "\(round)") }
+            let listed = try await set.backups()
+            #expect(listed.last?.header.scope == "7")
+            _ = try await SetRetention(Retention([.last: 1])).apply(to: set, now: now)
+            #expect(try await set.backups() == [listed[7]])
+        }
+    }
+
+    @Test func `a pipeline's last complete backup is not forgotten by name without force`() async throws {
+        try await withSet { set, _ in
+            let only = try await Self.add(to: set, Self.start, pipeline: "nightly")
+            try await Self.add(to: set, Self.start + 1, pipeline: "weekly")
+            let error = await #expect(throws: LifeboatError.self) {
+                try await Forgetting(set, [only.name], force: false).run()
+            }
+            #expect(
+                error?.description
+                    == "\(set.path) would be left without a complete backup (nightly, from r.example.com)")
+            _ = try await Forgetting(set, [only.name], force: true).run()
+            #expect(try await set.backups().count == 1)
         }
     }
 
@@ -100,15 +204,18 @@ import Testing
             var environment = RunEnvironment.test(in: parentFolder(of: set.path))
             environment.surroundings = set.surroundings
             let retention = SetRetention(Retention([.last: 1]))
-            let notes = try await retention.afterBackup(set.path, in: environment)
-            #expect(notes == ["nothing was forgotten in \(set.path): its newest backup is incomplete"])
+            let notes = try await retention.afterBackup(set.path, of: "nightly", in: environment)
+            #expect(
+                notes == [
+                    "nothing was forgotten in \(set.path): the newest backup of 'nightly, from r.example.com' is incomplete"
+                ])
             _ = try await add(Self.start + 4 * Self.day, .complete, nil)
-            let done = try await retention.afterBackup(set.path, in: environment)
+            let done = try await retention.afterBackup(set.path, of: "nightly", in: environment)
             #expect(done == ["keep last 1: 1 backup in \(set.path), 4 forgotten"])
             // While somebody else is at work, the next run does it.
             _ = try await add(Self.start + 5 * Self.day, .complete, nil)
             let lock = try await set.lock(shared: true)
-            let held = try await retention.afterBackup(set.path, in: environment)
+            let held = try await retention.afterBackup(set.path, of: "nightly", in: environment)
             try await lock.release()
             #expect(held.first?.hasPrefix("nothing was forgotten: \(set.path) is in use by another run") ?? false)
         }

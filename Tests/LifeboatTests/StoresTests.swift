@@ -262,6 +262,33 @@ import Testing
         }
     }
 
+    @Test func `the oldest of a series go also where the step has another target`() async throws {
+        try await withTemporaryFolder { folder in
+            let images = MemoryStore(name: "old.example.com")
+            try await SeededImages.push(
+                to: try await images.target(RepositoryName("app")), seed: 1, tags: [Tag("1")])
+            try await TestRegistry.run(over: images) { host in
+                for day in 0..<3 {
+                    let text =
+                        "version: 1\nname: n\nstores:\n  old: {registry: '\(host)'}\n"
+                        + "  it: {archive: '\(folder)/n-{date}.tar', keep: 2}\n  other: {archive: '\(folder)/m-{date}.tar', keep: 1}\n"
+                        + "steps: [{export: {from: old, to: [it, other]}}]\n"
+                    let pipeline = try Pipeline(
+                        parsing: Array(text.utf8), file: folder + "/p.yaml",
+                        context: PipelineContext(
+                            variables: [:], moment: 1_794_787_200_000 + Int64(day) * 86_400_000))
+                    let report = await Runner(Self.environment(folder).with(pipeline.settings)).run(
+                        pipeline.steps, name: pipeline.name)
+                    #expect(report.exitCode == 0, "\(report.steps[0].failures.map(\.message))")
+                }
+                let left = try await LocalFileSystem().list(folder).filter { $0.hasPrefix("n") }.sorted()
+                #expect(left == ["n-2026-11-17.tar", "n-2026-11-18.tar"])
+                let others = try await LocalFileSystem().list(folder).filter { $0.hasPrefix("m") }
+                #expect(others == ["m-2026-11-18.tar"])
+            }
+        }
+    }
+
     @Test func `the oldest of a series go, and nothing else`() async throws {
         try await withTemporaryFolder { folder in
             let days = ["2026-11-16", "2026-11-17", "2026-11-18", "2026-11-19"]

@@ -134,7 +134,8 @@ struct ArchiveDamageTests {
         let error = try await fault(Array(try await several("a.tar").dropLast(1000)))
         #expect(
             error?.advice
-                == "lifeboat verify a.tar says which images are complete, lifeboat import --on-error continue takes those")
+                == "lifeboat verify a.tar says which images are complete, lifeboat import --on-error continue takes those"
+        )
     }
 
     @Test func `large manifests of an archive in order are kept in a file`() async throws {

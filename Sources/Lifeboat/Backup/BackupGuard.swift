@@ -13,6 +13,17 @@ struct BackupGuard: Sendable {
     /// Names that a sentence shows.
     private static let namesShown = 5
 
+    /// What stands for the id of a backup that is not made yet.
+    private static let placeholder = "BACKUP"
+
+    /// The same with the id of the backup that was made.
+    static func named(_ error: LifeboatError, _ backup: Digest?) -> LifeboatError {
+        guard let backup, let advice = error.advice, advice.hasSuffix(placeholder) else { return error }
+        return LifeboatError(
+            error.kind, error.description,
+            advice: String(advice.dropLast(placeholder.count)) + String(backup.hex.prefix(12)))
+    }
+
     /// - Parameter shrink: how much may go from a set, in per cent of the tags.
     /// - Returns: one for each target that is a set.
     static func all(of targets: [Planner.Target], shrink: (_ path: String) -> Double) -> [BackupGuard] {
@@ -50,9 +61,10 @@ struct BackupGuard: Sendable {
         }
         guard let reason = reason(lost, gone, of: before.count, baseline) else { return }
         target.doubt(because: reason)
-        plan.doubt = LifeboatError(
+        plan.suspects[number] = LifeboatError(
             .policy, "the new backup of \(target.name) is suspect: \(reason)",
-            advice: "look at the registry; if this is right, lifeboat backups accept \(target.name) BACKUP")
+            advice: "look at the registry; if this is right, lifeboat backups accept \(target.name) "
+                + BackupGuard.placeholder)
     }
 
     private func reason(_ lost: [String], _ gone: [String], of count: Int, _ baseline: BackupSource) -> String? {
@@ -66,9 +78,9 @@ struct BackupGuard: Sendable {
             + BackupGuard.names(gone)
     }
 
-    static func names(_ names: [String]) -> String {
+    static func names(_ names: [String], by separator: String = ", ") -> String {
         let rest = names.count - namesShown
-        return names.prefix(namesShown).joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
+        return names.prefix(namesShown).joined(separator: separator) + (rest > 0 ? " and \(rest) more" : "")
     }
 }
 

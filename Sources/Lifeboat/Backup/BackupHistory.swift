@@ -84,6 +84,8 @@ public struct TagHistory: Sendable {
     ///   - spans: in which backups the tag pointed where, in any order.
     ///   - backups: all of them, oldest first. What is not in an incomplete or a suspect one may have been there.
     public init(_ spans: [TagSpan], backups: [Backup], suspect: Set<Digest> = []) {
+        // What another pipeline or source did not ask for is not gone.
+        let groups = backups.groups.map { Set($0.backups.map(\.id)) }
         for registry in Set(spans.map(\.registry)).sorted(by: { ($0 ?? "") < ($1 ?? "") }) {
             var digests = [Digest?](repeating: nil, count: backups.count)
             for span in spans where span.registry == registry {
@@ -91,8 +93,10 @@ public struct TagHistory: Sendable {
                     digests[place] = span.digest
                 }
             }
+            let holders = Set(zip(backups, digests).filter { $1 != nil }.map(\.0.id))
+            let concerned = groups.filter { !$0.isDisjoint(with: holders) }.reduce(into: Set()) { $0.formUnion($1) }
             var isThere = false
-            for (backup, digest) in zip(backups, digests) {
+            for (backup, digest) in zip(backups, digests) where concerned.contains(backup.id) {
                 isThere = isThere || digest != nil
                 guard isThere else { continue }
                 let isWhole = backup.header.state == .complete && !suspect.contains(backup.id)

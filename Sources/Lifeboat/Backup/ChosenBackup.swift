@@ -10,29 +10,43 @@ public struct ChosenBackup: Sendable {
 
 extension BackupSet {
     /// - Parameters:
-    ///   - at: a time, which means the newest backup not after it; nil for the latest.
-    ///   - id: the beginning of an id, in place of a time.
+    ///   - word: what `find` takes; nil for the latest.
+    ///   - pipeline: the name of the definition that has made it; nil for any.
     ///   - now: milliseconds since 1970.
     /// - Throws: as `find`.
-    public func choose(at: String?, id: String?, now: Int64) async throws -> ChosenBackup {
-        let backup = try await find(id ?? at ?? "latest")
+    public func choose(_ word: String?, pipeline: String? = nil, now: Int64) async throws -> ChosenBackup {
+        let backup = try await find(word ?? "latest", pipeline: pipeline)
         let header = backup.header
-        var words = ["backup \(backup.name) of \(header.source), taken \(backup.moment)"]
-        if id == nil {
-            let asked: Moment
-            if let at, at != "latest" { asked = try Moment(parsing: at) } else { asked = Moment(milliseconds: now) }
-            let age = Figures.span(seconds: asked.seconds - header.ended)
-            words[0] += at == nil ? ", \(age) ago" : ", \(age) before \(asked)"
+        var words = ["backup \(backup.name) of \(shown(header.source, limit: 300)), taken \(backup.moment)"]
+        let asked = word.flatMap { try? Moment(parsing: $0) }
+        let isByID = asked == nil && word != nil && word != "latest"
+        if let asked {
+            words[0] += ", \(Figures.span(seconds: asked.seconds - header.ended)) before \(asked)"
+        } else if !isByID {
+            words[0] += ", \(Figures.span(seconds: now / 1000 - header.ended)) ago"
         }
         words[0] += ": \(Figures.count(header.images, "image")), \(Figures.bytes(header.bytes))"
         if header.state == .incomplete { words.append("it is incomplete: lifeboat backups show names what is missing") }
-        if let suspect = header.suspect { words.append("it is suspect: \(suspect)") }
-        let others = Set(try await backups().map(\.header.source)).subtracting([header.source])
-        if !others.isEmpty, id == nil {
+        if let suspect = header.suspect {
+            let isAccepted = try await accepted().contains(backup.id)
             words.append(
-                "the set has backups of \(others.sorted().joined(separator: ", ")) too; --backup chooses one of those")
+                isAccepted
+                    ? "it was suspect and has been accepted: \(shown(suspect))" : "it is suspect: \(shown(suspect))")
         }
+        if !isByID { words += try await othersThan(backup, pipeline: pipeline) }
         return ChosenBackup(backup: backup, words: words)
+    }
+
+    /// What the set has beside a backup that was chosen without saying of what.
+    func othersThan(_ backup: Backup, pipeline: String?) async throws -> [String] {
+        let groups = try await backups().groups.filter { pipeline == nil || $0.group.pipeline == pipeline }
+        guard groups.count > 1 else { return [] }
+        let others = groups.filter { !$0.backups.contains { $0.id == backup.id } }.map(\.group.description)
+        let way = Set(groups.map(\.group.pipeline)).count > 1 ? "--pipeline NAME or --backup ID" : "--backup ID"
+        return [
+            "it is the newest of all; the set has others beside it (\(BackupGuard.names(others, by: "; "))): "
+                + "\(way) chooses one of those"
+        ]
     }
 }
 

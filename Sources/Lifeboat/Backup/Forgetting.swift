@@ -36,7 +36,14 @@ public struct Forgetting: Sendable {
                 choice.backups.append(try await set.find(word))
             }
         }
-        try Retention.checkLoss(Set(choice.backups.map(\.id)), of: state.candidates, in: set.path, force: force)
+        let removed = Set(choice.backups.map(\.id))
+        let candidates = state.candidates
+        try Retention.checkLoss(removed, of: Array(candidates.values), in: set.path, force: force)
+        for (group, backups) in state.backups.groups where group.isNamed {
+            try Retention.checkLoss(
+                removed.intersection(backups.map(\.id)), of: backups.compactMap { candidates[$0.id] }, in: set.path,
+                group: group, force: force)
+        }
         return choice
     }
 

@@ -16,23 +16,26 @@ extension Retention {
             advice: "set the clock; nothing is forgotten or pruned by a clock that is behind")
     }
 
+    /// - Parameter group: which of the set's backups these are; nil for all.
     /// - Throws: `LifeboatError` `.policy` if nothing that could be restored as a whole would be left, or the newest
     ///   verified backup would go.
     static func checkLoss(
-        _ removed: Set<Digest>, of backups: [Candidate], in set: String, force: Bool
+        _ removed: Set<Digest>, of backups: [Candidate], in set: String, group: BackupGroup? = nil, force: Bool
     ) throws(LifeboatError) {
         guard !force, !removed.isEmpty else { return }
         let left = backups.filter { !removed.contains($0.id) }
-        if left.isEmpty || backups.contains(where: \.isGood) && !left.contains(where: \.isGood) {
+        let which = group.map { " (\($0))" } ?? ""
+        let hadGood = backups.contains(where: \.isGood)
+        if left.isEmpty && (hadGood || group == nil) || hadGood && !left.contains(where: \.isGood) {
             throw LifeboatError(
-                .policy, "\(shown(set, limit: 1000)) would be left without a complete backup",
+                .policy, "\(shown(set, limit: 1000)) would be left without a complete backup" + which,
                 advice: "--force does it all the same")
         }
-        let newestVerified = backups.filter { $0.isGood && $0.isVerified }.max { ($0.time, $0.id) < ($1.time, $1.id) }
+        let newestVerified = backups.filter { $0.isGood && $0.isVerified }.max(by: Candidate.isOlder)
         if let newestVerified, removed.contains(newestVerified.id) {
             throw LifeboatError(
                 .policy,
-                "the backup \(newestVerified.id.short) of \(Figures.instant(newestVerified.time * 1000)) is the newest verified one of \(shown(set, limit: 1000))",
+                "the backup \(newestVerified.id.short) of \(Figures.instant(newestVerified.time * 1000)) is the newest verified one of \(shown(set, limit: 1000))\(which)",
                 advice: "verify a newer one first (lifeboat verify), or --force")
         }
     }

@@ -35,11 +35,16 @@ public struct Retention: Sendable, Hashable {
         public var isSuspect: Bool
         /// Whether all of it has been read and found good.
         public var isVerified: Bool
+        /// Its place in the list of the set, oldest first: the order of backups of one second.
+        public var place: Int
 
-        public init(id: Digest, time: Int64, isComplete: Bool = true, isSuspect: Bool = false, isVerified: Bool = false)
-        {
+        public init(
+            id: Digest, time: Int64, isComplete: Bool = true, isSuspect: Bool = false, isVerified: Bool = false,
+            place: Int = 0
+        ) {
             self.id = id
             self.time = time
+            self.place = place
             self.isComplete = isComplete
             self.isSuspect = isSuspect
             self.isVerified = isVerified
@@ -47,6 +52,11 @@ public struct Retention: Sendable, Hashable {
 
         /// Whether it can fill a slot.
         public var isGood: Bool { isComplete && !isSuspect }
+
+        /// Where neither time nor place tells two apart, their ids do, so that nothing is chance.
+        static func isOlder(_ a: Candidate, _ b: Candidate) -> Bool {
+            (a.time, a.place, a.id) < (b.time, b.place, b.id)
+        }
     }
 
     public enum Reason: Sendable, Hashable {
@@ -80,7 +90,7 @@ public struct Retention: Sendable, Hashable {
                 .policy, "there is no rule that keeps a backup", advice: "at least one, such as last: 7 (--keep-last 7)"
             )
         }
-        let newestFirst = backups.sorted { ($0.time, $0.id) > ($1.time, $1.id) }
+        let newestFirst = backups.sorted { Candidate.isOlder($1, $0) }
         if let newest = newestFirst.first { try Retention.checkClock(now, newest: newest.time) }
         let good = newestFirst.filter(\.isGood)
         let newestVerified = good.first(where: \.isVerified)

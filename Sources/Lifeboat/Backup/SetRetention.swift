@@ -14,6 +14,8 @@ public struct SetRetention: Sendable, Hashable {
 
     /// A backup, and what becomes of it.
     public struct Row: Sendable {
+        /// Within which the policy was applied.
+        public var group: BackupGroup
         public var backup: Backup
         public var isSuspect: Bool
         /// Why it is kept; none if it is forgotten.
@@ -22,52 +24,88 @@ public struct SetRetention: Sendable, Hashable {
         public var isKept: Bool { !reasons.isEmpty }
     }
 
-    /// What the policy makes of a set, newest first; nothing is changed.
+    /// What the policy makes of a set: of each group by itself. Nothing is changed.
     ///
-    /// - Parameter now: seconds since 1970, UTC.
+    /// - Parameters:
+    ///   - now: seconds since 1970, UTC.
+    ///   - isMeant: which groups; the others stay as they are.
+    /// - Returns: group by group, in each the newest first.
     /// - Throws: `LifeboatError` `.policy` as `Retention.apply`, and `.damaged` if records are missing or damaged: what
     ///   is left may look newer or older than it is.
-    public func rows(_ state: BackupSetState, of set: BackupSet, now: Int64, force: Bool = false) throws -> [Row] {
+    public func rows(
+        _ state: BackupSetState, of set: BackupSet, now: Int64, force: Bool = false,
+        where isMeant: (BackupGroup) -> Bool = { _ in true }
+    ) throws -> [Row] {
         if let alarm = state.alarms.first(where: { $0.kind != .damagedEvidence }) {
             throw LifeboatError(
                 .damaged, "nothing is forgotten: \(alarm.description)", advice: alarm.advice)
         }
-        let backups = Dictionary(state.backups.map { ($0.id, $0) }) { first, _ in first }
+        // A clock that is behind any backup is wrong for all of them.
+        if let newest = state.backups.last { try Retention.checkClock(now, newest: newest.header.ended) }
         let candidates = state.candidates
-        let verdicts = try policy.apply(to: candidates, now: now) { moment in
-            Int64(zone.offset(at: moment))
-        }
-        try Retention.checkLoss(
-            Set(verdicts.filter { !$0.isKept }.map(\.backup.id)), of: candidates, in: set.path, force: force)
-        return verdicts.compactMap { verdict in
-            backups[verdict.backup.id].map {
-                Row(backup: $0, isSuspect: verdict.backup.isSuspect, reasons: verdict.reasons)
+        var rows: [Row] = []
+        for (group, backups) in state.backups.groups where isMeant(group) {
+            let those = backups.compactMap { candidates[$0.id] }
+            let verdicts = try policy.apply(to: those, now: now) { Int64(zone.offset(at: $0)) }
+            try Retention.checkLoss(
+                Set(verdicts.filter { !$0.isKept }.map(\.backup.id)), of: those, in: set.path, group: group,
+                force: force)
+            let byID = Dictionary(backups.map { ($0.id, $0) }) { first, _ in first }
+            rows += verdicts.compactMap { verdict in
+                byID[verdict.backup.id].map {
+                    Row(group: group, backup: $0, isSuspect: verdict.backup.isSuspect, reasons: verdict.reasons)
+                }
             }
         }
+        return rows
     }
 
     /// Forgets what the policy does not keep.
     ///
-    /// - Returns: all backups, newest first, and what became of them.
+    /// - Returns: the backups, as `rows` gives them, and what became of them.
     /// - Throws: as `rows`; what `BackupSet.forget` throws.
-    public func apply(to set: BackupSet, now: Int64, force: Bool = false) async throws -> [Row] {
+    public func apply(
+        to set: BackupSet, now: Int64, force: Bool = false, where isMeant: (BackupGroup) -> Bool = { _ in true }
+    ) async throws -> [Row] {
         var rows: [Row] = []
         try await set.forget(because: policy.description) { state in
-            rows = try self.rows(state, of: set, now: now, force: force)
+            rows = try self.rows(state, of: set, now: now, force: force, where: isMeant)
             return rows.filter { !$0.isKept }.map(\.backup.id)
         }
         return rows
     }
 }
 
+extension [SetRetention.Row] {
+    /// The rows of each group, the groups in order.
+    public var groups: [(group: BackupGroup, rows: [SetRetention.Row])] {
+        map(\.group).uniqued().map { group in (group, filter { $0.group == group }) }
+    }
+}
+
 extension BackupSetState {
     /// What retention needs to know of the backups.
-    public var candidates: [Retention.Candidate] {
-        backups.map { backup in
-            Retention.Candidate(
-                id: backup.id, time: backup.header.ended, isComplete: backup.header.state == .complete,
-                isSuspect: isSuspect(backup), isVerified: verified[backup.id] != nil)
-        }
+    public var candidates: [Digest: Retention.Candidate] {
+        Dictionary(
+            backups.enumerated().map { place, backup in
+                (
+                    backup.id,
+                    Retention.Candidate(
+                        id: backup.id, time: backup.header.ended, isComplete: backup.header.state == .complete,
+                        isSuspect: isSuspect(backup), isVerified: verified[backup.id] != nil, place: place)
+                )
+            }
+        ) { first, _ in first }
+    }
+
+    var firstSuspect: Backup? { backups.first(where: isSuspect) }
+
+    /// The groups whose newest backup is complete and believed.
+    var settledGroups: Set<BackupGroup> {
+        Set(
+            backups.groups.filter { _, backups in
+                backups.last.map { $0.header.state == .complete && !isSuspect($0) } ?? false
+            }.map(\.group))
     }
 }
 

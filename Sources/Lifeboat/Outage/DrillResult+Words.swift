@@ -85,10 +85,17 @@ extension DrillResult {
 
 extension Drill {
     /// Keeps the result with the set, if it is of one.
-    public func keep(_ result: DrillResult, of definition: StoreDefinition) async throws {
-        guard case .backups(let path, _) = definition else { return }
+    ///
+    /// - Returns: why it could not be written, such as to a disk that can only be read: the rehearsal counts all the same.
+    public func keep(_ result: DrillResult, of definition: StoreDefinition) async throws -> String? {
+        guard case .backups(let path, _) = definition else { return nil }
         let set = try await BackupSet.open(
             path, surroundings: environment.surroundings, files: environment.fileSystem)
-        try await set.add(result.evidence)
+        do {
+            try await set.add(result.evidence)
+            return nil
+        } catch let error as FileError {
+            return "the result was not kept in the set: \(error.description)"
+        }
     }
 }

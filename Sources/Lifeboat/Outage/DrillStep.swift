@@ -32,11 +32,12 @@ extension Runner {
         let result = try await drill.run(
             step.store, sample: step.sample,
             objectives: DrillObjectives(rto: objectives.rto?.seconds, rpo: objectives.rpo?.seconds))
-        try await drill.keep(result, of: step.store)
+        let unkept = try await drill.keep(result, of: step.store)
         var report = report
         report.drill = result
         report.bytesMoved = result.bytes
         report.notes = result.text.split(separator: "\n").map { String($0.drop { $0 == " " }) }
+        if let unkept { report.notes.append(unkept) }
         report.error = result.worst
         return report
     }

@@ -3,7 +3,7 @@ import OCIArchive
 
 /// A backup of a set, put on a port: one that was chosen, or the newest good one, whichever that is by and by.
 ///
-/// The records' folder is looked at now and then; a record is read only when there is another one to serve. A record
+/// The folders of records and evidence are looked at now and then; a record is read only when there is another one to serve. A record
 /// that cannot be read leaves what is served as it is. Tags are those of what is served now; what is asked for by digest
 /// is found in what was served before as well, so that pulls that have begun come to their end.
 public struct FollowedBackups: RegistryScopedStore {
@@ -17,12 +17,13 @@ public struct FollowedBackups: RegistryScopedStore {
 
     /// - Parameters:
     ///   - at: which backup (`BackupSet.find`); nil for the newest good one, as long as it is served.
+    ///   - pipeline: the name of the definition that has made it; nil for any.
     ///   - tell: is given a line when another backup is served, or one that should be cannot be.
     public init(
-        _ set: BackupSet, at: String?, in environment: RunEnvironment,
+        _ set: BackupSet, at: String?, of pipeline: String? = nil, in environment: RunEnvironment,
         tell: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws {
-        served = try await Served(set, at: at, environment, tell)
+        served = try await Served(set, at: at, pipeline, environment, tell)
     }
 
     public var name: String { served.name }
@@ -42,6 +43,9 @@ public struct FollowedBackups: RegistryScopedStore {
         }
         return try await FollowedRepository.open(repository, of: registry, in: current, former)
     }
+
+    /// The backup that is served now.
+    var backup: Backup { get async { await served.source.backup } }
 
     /// What is served now, on one line.
     public var summary: String {
@@ -72,6 +76,7 @@ public struct FollowedBackups: RegistryScopedStore {
         nonisolated let name: String
         nonisolated let follows: Bool
         private let set: BackupSet
+        private let pipeline: String?
         private let environment: RunEnvironment
         private let tell: @Sendable (String) -> Void
         private(set) var source: BackupSource
@@ -83,16 +88,18 @@ public struct FollowedBackups: RegistryScopedStore {
         private var isLooking = false
 
         init(
-            _ set: BackupSet, at: String?, _ environment: RunEnvironment, _ tell: @escaping @Sendable (String) -> Void
+            _ set: BackupSet, at: String?, _ pipeline: String?, _ environment: RunEnvironment,
+            _ tell: @escaping @Sendable (String) -> Void
         ) async throws {
             self.set = set
+            self.pipeline = pipeline
             self.tell = tell
             self.environment = environment
             name = set.name
             follows = at == nil
             stamp = try await Served.stamp(set, environment)
             looked = environment.surroundings.now()
-            source = try await set.source(of: try await set.find(at ?? "latest"))
+            source = try await set.source(of: try await set.find(at ?? "latest", pipeline: pipeline))
             current = try await ImageDirectory(source)
         }
 
@@ -119,7 +126,7 @@ public struct FollowedBackups: RegistryScopedStore {
             if formerDirectory == nil { former = nil }
             let now = try await Served.stamp(set, environment)
             guard now != stamp else { return }
-            let newest = try await set.find("latest")
+            let newest = try await set.find("latest", pipeline: pipeline)
             if newest.id != source.backup.id {
                 let opened = try await set.source(of: newest)
                 let directory = try await ImageDirectory(opened)
@@ -131,8 +138,13 @@ public struct FollowedBackups: RegistryScopedStore {
             stamp = now
         }
 
-        private static func stamp(_ set: BackupSet, _ environment: RunEnvironment) async throws -> String? {
-            try await environment.fileSystem.status(set.path + "/records", followLinks: true)?.stamp
+        private static func stamp(_ set: BackupSet, _ environment: RunEnvironment) async throws -> String {
+            // Evidence too: a backup may have been accepted, or said to be damaged.
+            var stamps: [String] = []
+            for folder in [set.path + "/records", set.evidencePath] {
+                stamps.append(try await environment.fileSystem.status(folder, followLinks: true)?.stamp ?? "")
+            }
+            return stamps.joined(separator: " ")
         }
     }
 }

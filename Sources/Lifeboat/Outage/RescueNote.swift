@@ -30,6 +30,8 @@ public struct RescueNote: Sendable, Hashable {
     public var newest: Backup?
     /// The registries that its images come from.
     public var registries: [String]
+    /// The newest good backups of other pipelines and sources that share the set.
+    public var others: [Backup] = []
 
     public init(set: String, newest: Backup?, registries: [String]) {
         self.set = set
@@ -41,12 +43,16 @@ public struct RescueNote: Sendable, Hashable {
     public var text: String {
         let path = RescueNote.word(set)
         var lines = ["# How to get the images back", ""]
+        func words(_ backup: Backup) -> String {
+            "**\(backup.time)**, \(Figures.count(backup.images, "image")), \(Figures.bytes(backup.bytes)), "
+                + "from \(shown(backup.source, limit: 300)) (id \(backup.id.hex.prefix(12)))"
+        }
         if let newest {
-            lines += [
-                "Newest good backup: **\(newest.time)**, \(Figures.count(newest.images, "image")), "
-                    + "\(Figures.bytes(newest.bytes)), from \(shown(newest.source, limit: 300)) "
-                    + "(id \(newest.id.hex.prefix(12)))."
-            ]
+            lines += ["Newest good backup: \(words(newest))."]
+            if !others.isEmpty {
+                lines += ["", "The set has others beside it; `--backup ID` serves or restores one of these:", ""]
+                lines += others.map { "- \(words($0))" } + [""]
+            }
         } else {
             lines += ["There is **no good backup** here yet: `lifeboat backups list \(path)` says what there is."]
         }
@@ -67,7 +73,7 @@ public struct RescueNote: Sendable, Hashable {
         }
         lines += [
             "", "## Meanwhile: restore into a registry", "",
-            "    lifeboat import \(path) --to NEW-REGISTRY",
+            "    lifeboat restore \(path) --to NEW-REGISTRY",
             "    lifeboat verify NEW-REGISTRY --against \(path)", "",
             "It may be stopped and run again: what is there is not sent again.", "",
             "## Without lifeboat", "",

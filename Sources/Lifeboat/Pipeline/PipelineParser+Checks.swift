@@ -10,7 +10,18 @@ extension PipelineParser {
     {
         var writers: [String: String] = [:]
         var needed: [(path: String, fault: DefinitionError.Fault)] = []
+        var backedUp: [[String]: String] = [:]
         for (step, node, key) in steps {
+            if case .copy(let copy) = step.work {
+                let sources = Set(copy.sources.map(\.store.description)).sorted()
+                for case .backups(let path, _) in step.work.writes where settings.retention[path] != nil {
+                    guard let other = backedUp.updateValue(step.name, forKey: [path] + sources) else { continue }
+                    reader.fault(
+                        "backs up the same source into the same set as step '\(shown(other, limit: 80))': keep could not "
+                            + "tell their backups apart; one step can have all of the rules, or each step its own set",
+                        at: member(of: step, in: node, named: ["to"]) ?? node, key: key)
+                }
+            }
             for path in step.work.reads.compactMap(\.file) where writers[path] == nil {
                 let later = steps.first { other in
                     other.step.name != step.name && other.step.work.writes.contains { $0.file == path }

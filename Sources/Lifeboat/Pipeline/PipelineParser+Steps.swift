@@ -91,7 +91,7 @@ extension PipelineParser {
                 reader.fault(
                     "export writes an archive or a layout, this store is a registry; use import", at: place.node,
                     key: place.key)
-            case (.import, .archive), (.import, .layout):
+            case (.import, .archive), (.import, .layout), (.import, .backups):
                 reader.fault(
                     "import writes to a registry, this store is a file or folder; use export", at: place.node,
                     key: place.key)

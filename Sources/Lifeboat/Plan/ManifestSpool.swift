@@ -116,9 +116,25 @@ struct SpooledReader: ManifestReader {
     var memory: (any RememberingTarget)?
     /// What refers to the manifests of the image in hand, where that is known from before.
     var knownReferrers: [Digest: [Descriptor]]?
+    /// Of an image of a delta: where the target may have what the source leaves to its base.
+    var base: Base?
+
+    struct Base: Sendable {
+        let holders: BaseHolders
+        let image: NamedImage
+        let written: (any WrittenTags)?
+    }
 
     func manifest(_ descriptor: Descriptor) async throws -> Manifest {
-        try await spool.manifest(descriptor, from: source, or: memory)
+        do {
+            return try await spool.manifest(descriptor, from: source, or: memory)
+        } catch let error as any Failure where error.kind == .notFound {
+            guard let base else { throw error }
+            let repositories = try await base.holders.repositories(of: base.image, base.written)
+            guard let manifest = try await base.holders.manifest(descriptor, in: repositories) else { throw error }
+            try await spool.add(manifest)
+            return manifest
+        }
     }
 
     func referrers(of digest: Digest) async throws -> [Descriptor] {

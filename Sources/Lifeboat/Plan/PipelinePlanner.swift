@@ -23,7 +23,7 @@ public struct PipelinePlanner: Sendable {
             var planned = StepPlan(step)
             do {
                 if case .copy(let copy) = step.work {
-                    let (result, moves) = try await self.plan(copy, planned, written, spool)
+                    let (result, moves) = try await self.plan(copy, name, planned, written, spool)
                     planned = result
                     for (number, target) in copy.targets.enumerated() where later.contains(target.store.place) {
                         let place = target.store.place
@@ -46,7 +46,8 @@ public struct PipelinePlanner: Sendable {
     }
 
     private func plan(
-        _ step: CopyStep, _ report: StepPlan, _ written: [String: PlannedImages], _ spool: ManifestSpool
+        _ step: CopyStep, _ pipeline: String, _ report: StepPlan, _ written: [String: PlannedImages],
+        _ spool: ManifestSpool
     ) async throws -> (StepPlan, Plan) {
         try await withStores(environment) { stores in
             var report = report
@@ -64,11 +65,15 @@ public struct PipelinePlanner: Sendable {
             var targets: [Planner.Target] = []
             for target in step.targets {
                 targets.append(
-                    try await stores.planningTarget(target, of: step, after: written[target.store.place]))
+                    try await stores.planningTarget(
+                        target, of: step, pipeline: pipeline, after: written[target.store.place]))
             }
             var plan = try await planner(for: targets, spool).plan(sources)
             report.notes += plan.notes
             if let doubt = plan.doubt { report.notes.append(doubt.description) }
+            for (_, suspect) in plan.suspects.sorted(by: { $0.key < $1.key }) {
+                report.notes.append(suspect.description)
+            }
             if let agreed = environment.agreed[report.name] {
                 plan = try agreed.restrict(plan, isWhole: targets[0].store is any PlannedTarget)
             }
@@ -187,19 +192,19 @@ extension OpenStores {
 
     /// A target that is only looked at: nothing is made, not even a folder.
     func planningTarget(
-        _ target: CopyTarget, of step: CopyStep, after planned: PlannedImages? = nil
+        _ target: CopyTarget, of step: CopyStep, pipeline: String = "", after planned: PlannedImages? = nil
     ) async throws -> Planner.Target {
         Planner.Target(
-            store: try await planningStore(target.store, of: step, after: planned), naming: target.naming,
+            store: try await planningStore(target.store, of: step, pipeline, after: planned), naming: target.naming,
             overwrite: step.overwrite)
     }
 
     private func planningStore(
-        _ definition: StoreDefinition, of step: CopyStep, after planned: PlannedImages?
+        _ definition: StoreDefinition, of step: CopyStep, _ pipeline: String, after planned: PlannedImages?
     ) async throws -> any TargetStore {
         if case .backups(let path, _) = definition {
             guard try await exists(path + "/" + BackupSet.recordsFolder) else { return AbsentLayout(name: path) }
-            return try await backups(path, for: step)
+            return try await backups(path, for: step, pipeline: pipeline)
         }
         guard case .layout(let path) = definition else {
             let target = try await target(definition, replacesFile: step.replacesFile, origin: step.origin)

@@ -9,6 +9,8 @@ public struct Plan: Sendable {
     public var notes: [String] = []
     /// Why what was listed is not believed; what is planned is done all the same, and the run says so.
     public var doubt: (any Failure)?
+    /// Why the backup of a target is suspect, by the target's place.
+    var suspects: [Int: LifeboatError] = [:]
     /// What the one target has to be given, where it says so beforehand; nil for all that the images consist of.
     public var lacking: Set<Digest>?
 

@@ -1,4 +1,5 @@
 import OCI
+import OCIArchive
 
 /// Makes a plan: finds the images, names them at the target, looks what is there, reads every manifest.
 ///
@@ -35,6 +36,8 @@ public struct Planner: Sendable {
     public var concurrency = 16
     private let graphs = GraphShelf()
     private let present: TargetTags
+    /// Where each target may have what deltas leave to their bases.
+    let baseHolders: [BaseHolders?]
     /// How messages call the targets, in their order: one text for all images.
     private let targetNames: [String]
     /// What holds listings against backups that are there.
@@ -48,6 +51,7 @@ public struct Planner: Sendable {
         self.targets = targets
         self.spool = spool
         present = TargetTags(targets)
+        baseHolders = targets.map { BaseHolders(at: $0.store) }
         targetNames = targets.map(\.store.name)
     }
 
@@ -75,6 +79,14 @@ public struct Planner: Sendable {
         // Of what is repeated the names are those of the run before.
         if only == nil { plan.notes += targets.flatMap { $0.naming.unused(by: images.map(\.image)) }.uniqued() }
         let names = try targets.map { try self.names(of: images, at: $0) }
+        if images.contains(where: { $0.store is any LinkedArchive }) {
+            for (number, holders) in baseHolders.enumerated() {
+                await holders?.learn(
+                    zip(images, names[number]).compactMap { image, name in
+                        name.map { (image.image.descriptor.digest, $0.repository) }
+                    })
+            }
+        }
         var items = [[PlanItem]](repeating: [], count: targets.count)
         for number in targets.indices { items[number].reserveCapacity(images.count) }
         try await forEachResult(of: images.indices, limit: concurrency) { [images] number in
@@ -215,6 +227,9 @@ public struct Planner: Sendable {
         if let memory {
             reader.memory = memory
             reader.knownReferrers = try await knownReferrers(of: image, rule, memory)
+        }
+        if let holders = baseHolders[item.target], candidate.store is any LinkedArchive {
+            reader.base = SpooledReader.Base(holders: holders, image: image, written: written)
         }
         let root: Descriptor
         if let graph {

@@ -15,6 +15,13 @@ extension Runner {
         var names: [String] = []
         var lost: [TargetReport] = []
         for target in step.targets {
+            if case .layout(let path) = target.store, step.kind == .export,
+                try await environment.fileSystem.status(path + "/oci-layout", followLinks: true) == nil
+            {
+                report.notes.append(
+                    "\(shown(path, limit: 1000)) is a new OCI layout folder and no backup set, which lifeboat backups "
+                        + "init makes")
+            }
             do {
                 targets.append(try await open(target, of: step, pipeline: pipeline, stores))
                 names.append(target.store.asTarget)
@@ -72,6 +79,11 @@ extension Runner {
         await rotation.record(plan, outcome.reports)
         if let fault = await rotation.fault { report.notes.append("referrers are looked up in each run: \(fault)") }
         report.error = (outcome.sourceError ?? plan.doubt).map { FailureReport($0) }
+        let suspects = Dictionary(
+            plan.suspects.map { number, error in
+                (number, FailureReport(BackupGuard.named(error, outcome.targets[number].archive)))
+            }
+        ) { first, _ in first }
         report.images += outcome.reports
         report.bytesMoved = outcome.bytesMoved
         report.bytesTrusted = outcome.targets.reduce(0) { $0 + $1.bytesTrusted }
@@ -82,10 +94,13 @@ extension Runner {
         if step.targets.count > 1 {
             report.targets =
                 zip(targets.indices, outcome.targets).map { number, outcome in
-                    TargetReport(names[number], number, plan, outcome)
+                    var target = TargetReport(names[number], number, plan, outcome)
+                    target.error = target.error ?? suspects[number]
+                    return target
                 } + lost
         } else {
             report.archive = outcome.targets[0].archive?.description
+            report.error = report.error ?? suspects[0]
         }
         try await spool.close()
         return report

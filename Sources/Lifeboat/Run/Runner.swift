@@ -18,15 +18,10 @@ public struct Runner: Sendable {
         let began = ContinuousClock.now
         let runID = environment.surroundings.id()
         for (number, step) in steps.enumerated() {
-            if let first = step.checks, let before = report.steps.firstIndex(where: { $0.name == first }),
-                report.steps[before].error != nil, report.steps[before].images.isEmpty
-            {
-                report.steps[before].notes.append("not run, since there is nothing to look at: \(step.name)")
-                continue
-            }
             let result = await run(step, runID, pipeline: name)
             report.steps.append(result)
-            if !result.failures.isEmpty, step.onError == .stop, number + 1 < steps.count {
+            let isUnplanned = step.mustBePlanned && result.images.isEmpty && result.error?.kind == .policy
+            if !result.failures.isEmpty, step.onError == .stop || isUnplanned, number + 1 < steps.count {
                 let left = steps[(number + 1)...].map(\.name).joined(separator: ", ")
                 report.steps[report.steps.count - 1].notes.append("not run, because of the failures: \(left)")
                 break
@@ -81,8 +76,8 @@ public struct Runner: Sendable {
                 result.notes += await stores.budgets()
                 return result
             }
-            report.notes += try await prune(report, step)
-            if report.archive != nil { report.notes += await writeRescueNotes(of: step) }
+            report.notes += try await prune(report, step, pipeline: pipeline)
+            report.notes += await writeRescueNotes(of: report.written(by: step))
         } catch {
             report.error = FailureReport(error)
         }
@@ -96,15 +91,14 @@ public struct Runner: Sendable {
     }
 
     /// Removes the oldest archives of a series, or backups of a set, to which a step has added one.
-    private func prune(_ report: StepReport, _ step: Step) async throws -> [String] {
+    private func prune(_ report: StepReport, _ step: Step, pipeline: String) async throws -> [String] {
         guard report.failures.isEmpty else { return [] }
         var notes: [String] = []
         for case .backups(let path, _) in step.work.writes {
             guard let retention = environment.settings.retention[path] else { continue }
-            notes += try await retention.afterBackup(path, in: environment)
+            notes += try await retention.afterBackup(path, of: pipeline, in: environment)
         }
-        guard report.archive != nil else { return notes }
-        for case .archive(let path) in step.work.writes {
+        for case .archive(let path) in report.written(by: step) {
             guard let series = environment.settings.series[path] else { continue }
             notes += try await series.prune(after: path, opening: environment.archiveOpening)
         }
@@ -173,6 +167,12 @@ extension RunEnvironment {
 }
 
 extension StepReport {
+    /// Targets of a copy that have an archive or a backup of it now.
+    fileprivate func written(by step: Step) -> [StoreDefinition] {
+        let written = Set(targets.filter { $0.archive != nil }.map(\.target))
+        return step.work.writes.filter { archive != nil || written.contains($0.description) }
+    }
+
     /// The step on one line, such as `export registry.example.com to x.tar`.
     var summary: String {
         switch kind {

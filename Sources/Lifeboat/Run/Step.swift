@@ -11,16 +11,15 @@ public struct Step: Sendable {
     public var name: String
     public var work: Work
     public var onError: OnError
+    /// Whether the steps behind are not run either, whatever `onError` says, if not even a plan could be made.
+    public var mustBePlanned = false
     /// Names of the images that are taken, as reports call them; nil for all that the step selects.
     public var only: Set<String>?
-    /// The step before whose result it looks at: where that one could not even begin, there is nothing to see.
-    public var checks: String?
 
-    public init(name: String, work: Work, onError: OnError = .stop, checks: String? = nil) {
+    public init(name: String, work: Work, onError: OnError = .stop) {
         self.name = name
         self.work = work
         self.onError = onError
-        self.checks = checks
     }
 }
 

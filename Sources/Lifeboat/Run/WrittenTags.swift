@@ -5,6 +5,11 @@ public protocol WrittenTags: Sendable {
     /// - Throws: a `Failure` if it cannot be said.
     func lastWritten(registry: String, repository: RepositoryName, tag: Tag) async throws -> LastWritten
 
+    /// The repositories of a registry in which Lifeboat has last written a digest under some tag, sorted.
+    ///
+    /// - Throws: a `Failure` if it cannot be said.
+    func repositories(registry: String, digest: Digest) async throws -> [RepositoryName]
+
     /// Called before a tag is written: if the run is killed, it may have happened. A copy does not fail because of it.
     func begin(_ tag: WrittenTag) async throws
 
@@ -50,6 +55,8 @@ public struct WrittenTag: Sendable, Hashable {
 }
 
 extension WrittenTags {
+    public func repositories(registry: String, digest: Digest) async throws -> [RepositoryName] { [] }
+
     /// Moves a tag that points elsewhere only if it still points to what was last written there.
     ///
     /// - Throws: `LifeboatError` `.conflict` if somebody else has moved it, or nobody knows who wrote it.

@@ -4,7 +4,7 @@ import OCIArchive
 /// What is known of one backup set.
 public struct SetState: Sendable, Hashable {
     public var path: String
-    /// Backups in it, complete or not.
+    /// Backups of the pipeline in it, complete or not.
     public var backups: Int
     /// When the newest one was begun that is complete and not suspect, in milliseconds since 1970.
     public var newestGood: Int64?
@@ -40,11 +40,14 @@ public struct SetState: Sendable, Hashable {
 
     /// Reads the beginnings of a set's records, and its evidence.
     ///
+    /// - Parameter pipeline: whose backups are meant, since a backup of another one says nothing of this; nil for all.
     /// - Throws: what opening a set throws.
-    static func read(_ path: String, surroundings: Surroundings, files: any FileSystem) async throws -> SetState {
+    static func read(
+        _ path: String, of pipeline: String? = nil, surroundings: Surroundings, files: any FileSystem
+    ) async throws -> SetState {
         let set = try await BackupSet.open(path, surroundings: surroundings, files: files)
         let state = try await set.state()
-        let backups = state.backups
+        let backups = state.backups.filter { pipeline == nil || $0.header.pipeline == pipeline }
         let good = backups.last { $0.header.state == .complete && !state.isSuspect($0) }
         var result = SetState(
             path: path, backups: backups.count, newestGood: good.map { $0.header.began * 1000 },
@@ -71,7 +74,7 @@ extension PipelineState {
         var sets: [SetState] = []
         for path in record.sets {
             do {
-                sets.append(try await SetState.read(path, surroundings: surroundings, files: files))
+                sets.append(try await SetState.read(path, of: record.name, surroundings: surroundings, files: files))
             } catch let error as any Failure {
                 note(error.description)
             }

@@ -40,7 +40,13 @@ extension Selector {
                     outcome.failures.append(("\(store.name)/\(repository)", missing("\(repository)")))
                 }
             }
-            if !isUsed[number] { outcome.failures.append((rule.summary, nothingMatches(rule))) }
+            guard !isUsed[number] else { continue }
+            let owners = Set(images.filter { rule.matches($0.repository) }.map { rules.owner(of: $0.repository) })
+            if owners.isEmpty || owners.contains(number) {
+                outcome.failures.append((rule.summary, nothingMatches(rule)))
+            } else {
+                outcome.notes.append(starved(rule, number))
+            }
         }
         return outcome
     }

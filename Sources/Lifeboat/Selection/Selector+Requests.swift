@@ -105,11 +105,13 @@ extension Selector {
             if owning.contains(number) {
                 outcome.failures.append((rule.summary, nothingMatches(rule)))
             } else {
-                outcome.notes.append(
-                    "rule \(number + 1) (\(rule.summary)) chooses nothing: earlier rules own all repositories that it "
-                        + "matches")
+                outcome.notes.append(starved(rule, number))
             }
         }
+    }
+
+    func starved(_ rule: SelectionRule, _ number: Int) -> String {
+        "rule \(number + 1) (\(rule.summary)) chooses nothing: earlier rules own all repositories that it matches"
     }
 
     // MARK: Tags

@@ -48,7 +48,8 @@ actor OpenStores {
     func target(
         _ definition: StoreDefinition, replacesFile: Bool, origin: String?, purpose: BackupTarget.Purpose? = nil
     ) async throws -> any TargetStore {
-        switch definition {
+        try await KnownSets(environment).check(definition)
+        return switch definition {
         case .registry(let host, _): try registry(host, definition)
         case .archive(let path):
             try await environment.archiveTarget(path, replacesFile: replacesFile)
@@ -98,10 +99,10 @@ actor OpenStores {
     }
 
     /// A set that is only looked at, as what a step would write to.
-    func backups(_ path: String, for step: CopyStep) async throws -> BackupTarget {
+    func backups(_ path: String, for step: CopyStep, pipeline: String) async throws -> BackupTarget {
         BackupTarget(
             try await BackupSet.open(path, surroundings: environment.surroundings, files: environment.fileSystem),
-            step.purpose(pipeline: "", now: environment.surroundings.now()))
+            step.purpose(pipeline: pipeline, now: environment.surroundings.now()))
     }
 
     func exists(_ path: String) async throws -> Bool {

@@ -9,6 +9,9 @@ public struct ServedStore: Sendable {
     /// What it is, for machines; asked for as long as it is served.
     public let describe: @Sendable () async throws -> [String: JSONValue]
 
+    /// What there is to say of the choice.
+    public private(set) var notes: [String] = []
+
     /// Leaves nothing but the store in a folder that was written to; called when nobody is served any more.
     public private(set) var tidy: @Sendable () async throws -> Void = {}
 
@@ -18,12 +21,16 @@ public struct ServedStore: Sendable {
         public var writable = false
         /// The layout folder that takes what is pushed; none where nothing is.
         public var overlay: String?
+        /// The name of the definition whose backups of a set are meant; nil for any.
+        public var pipeline: String?
         /// Is given a line when something changes in what is served.
         public var tell: @Sendable (String) -> Void
 
         public init(
-            writable: Bool = false, overlay: String? = nil, tell: @escaping @Sendable (String) -> Void = { _ in }
+            writable: Bool = false, overlay: String? = nil, pipeline: String? = nil,
+            tell: @escaping @Sendable (String) -> Void = { _ in }
         ) {
+            self.pipeline = pipeline
             self.writable = writable
             self.overlay = overlay
             self.tell = tell
@@ -37,7 +44,7 @@ public struct ServedStore: Sendable {
         guard !manner.writable || manner.overlay == nil else {
             throw LifeboatError(.usage, "what is pushed goes into the store or into the overlay, not into both")
         }
-        let served = try await open(definition, writable: manner.writable, tell: manner.tell, in: environment)
+        let served = try await opened(definition, manner, in: environment)
         guard let overlay = manner.overlay else { return served }
         let layout = try await Layout.create(
             overlay, surroundings: environment.surroundings, files: environment.fileSystem)
@@ -50,13 +57,14 @@ public struct ServedStore: Sendable {
                 return members
             })
         whole.tidy = { try await layout.flush() }
+        whole.notes = served.notes
         return whole
     }
 
-    private static func open(
-        _ definition: StoreDefinition, writable: Bool, tell: @escaping @Sendable (String) -> Void,
-        in environment: RunEnvironment
+    private static func opened(
+        _ definition: StoreDefinition, _ manner: Manner, in environment: RunEnvironment
     ) async throws -> ServedStore {
+        let writable = manner.writable
         switch definition {
         case .registry: throw LifeboatError(.usage, "a registry is served already")
         case .archive(let path):
@@ -95,9 +103,12 @@ public struct ServedStore: Sendable {
             }
             let set = try await BackupSet.open(
                 path, surroundings: environment.surroundings, files: environment.fileSystem)
-            let followed = try await FollowedBackups(set, at: at, in: environment, tell: tell)
-            return ServedStore(
+            let followed = try await FollowedBackups(
+                set, at: at, of: manner.pipeline, in: environment, tell: manner.tell)
+            var served = ServedStore(
                 store: followed, summary: try await followed.summary, describe: { try await followed.json })
+            if at == nil { served.notes = try await set.othersThan(await followed.backup, pipeline: manner.pipeline) }
+            return served
         }
     }
 

@@ -18,6 +18,11 @@ struct BackupsInitCommand: AsyncParsableCommand {
         let environment = try RunEnvironment.command(nil)
         let set = try await BackupSet.create(
             path, surroundings: environment.surroundings, files: environment.fileSystem)
+        do {
+            try await KnownSets(environment).remember(path)
+        } catch let error as any Failure {
+            Terminal.story("note: if its disk is not mounted, nobody will notice: \(error.description)")
+        }
         Terminal.answer("\(set.name) is a backup set")
     }
 }

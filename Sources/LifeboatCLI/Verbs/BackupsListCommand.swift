@@ -36,19 +36,38 @@ struct BackupsListCommand: AsyncParsableCommand {
 
     private func table(_ state: BackupSetState) -> [String] {
         guard !state.backups.isEmpty else { return ["no backups"] }
+        var lines: [String] = []
+        for (group, backups) in state.backups.groups { lines += ["\(group):"] + table(backups, state) + [""] }
+        let added = state.backups.reduce(0) { $0 + $1.header.bytesAdded }
+        return lines + ["\(count(state.backups.count, "backup")), \(size(added)) added in all"]
+    }
+
+    /// Of one group.
+    private func table(_ backups: [Backup], _ state: BackupSetState) -> [String] {
         var table = Table(
             .init(title: "BACKUP"), .init(title: "TIME"), .init(title: "IMAGES", isNumber: true),
-            .init(title: "SIZE", isNumber: true), .init(title: "ADDED", isNumber: true), .init(title: "STATE"),
-            .init(title: "VERIFIED"))
-        for backup in state.backups {
-            let verified = state.verified[backup.id].map { Moment($0).description }
-            let failed = state.failed[backup.id].map { "damaged, \(Moment($0))" }
-            table.rows.append([
-                backup.name, backup.moment.description, String(backup.header.images), size(backup.header.bytes),
-                size(backup.header.bytesAdded), state.words(of: backup), failed ?? verified ?? "never",
-            ])
+            .init(title: "SIZE", isNumber: true), .init(title: "ADDED", isNumber: true), .init(title: "STATE"))
+        if !Terminal.isNarrow { table.columns.append(.init(title: "VERIFIED")) }
+        for backup in backups {
+            table.rows.append(
+                [
+                    backup.name, backup.moment.description, String(backup.header.images), size(backup.header.bytes),
+                    size(backup.header.bytesAdded),
+                ] + (Terminal.isNarrow ? [brief(backup, state)] : words(backup, state)))
         }
-        let added = state.backups.reduce(0) { $0 + $1.header.bytesAdded }
-        return table.lines + ["\(count(state.backups.count, "backup")), \(size(added)) added in all"]
+        return table.lines
+    }
+
+    private func words(_ backup: Backup, _ state: BackupSetState) -> [String] {
+        let verified = state.verified[backup.id].map { Moment($0).description }
+        let failed = state.failed[backup.id].map { "damaged, \(Moment($0))" }
+        return [state.words(of: backup), failed ?? verified ?? "never"]
+    }
+
+    /// What matters most, where there are 80 columns.
+    private func brief(_ backup: Backup, _ state: BackupSetState) -> String {
+        if state.failed[backup.id] != nil { return "damaged" }
+        let words = state.words(of: backup)
+        return words == "complete" && state.verified[backup.id] != nil ? "complete, verified" : words
     }
 }

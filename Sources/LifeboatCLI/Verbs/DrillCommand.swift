@@ -1,6 +1,7 @@
 import ArgumentParser
 import Lifeboat
 import OCI
+import OCIArchive
 import OCIServer
 
 struct DrillCommand: AsyncParsableCommand {
@@ -18,6 +19,8 @@ struct DrillCommand: AsyncParsableCommand {
 
     @Argument(help: ArgumentHelp("A backup set, a plain archive or a layout folder.", valueName: "path"))
     var path: String
+
+    @OptionGroup var choice: BackupChoice
 
     @Option(help: ArgumentHelp("Restore only so many images, chosen by chance.", valueName: "n"))
     var sample: Int?
@@ -53,6 +56,7 @@ struct DrillCommand: AsyncParsableCommand {
                 .notFound, "there is no backup set, archive or layout folder \(shown(path, limit: 1000))",
                 advice: "check the path")
         }
+        let chosen = try await chosen(definition, environment)
         let objectives = DrillObjectives(
             rto: try rto.map { try TimeSpan(parsing: $0).seconds },
             rpo: try rpo.map { try TimeSpan(parsing: $0).seconds })
@@ -60,12 +64,31 @@ struct DrillCommand: AsyncParsableCommand {
         if let report { file = try await ReportFile.prepare(report, in: environment.fileSystem) }
         let progress = Progress(isQuiet: output.quiet)
         let drill = Drill(environment, serving: embeddedServer(environment), observe: progress.handle)
-        let result = try await drill.run(definition, sample: sample, objectives: objectives)
+        let result = try await drill.run(chosen, sample: sample, objectives: objectives)
         progress.end()
         try await file?.write(result.json.indented + "\n")
         Terminal.answer(output.json ? result.json.indented : result.text)
-        try await drill.keep(result, of: definition)
+        if let note = try await drill.keep(result, of: definition) { Terminal.story("note: \(note)") }
         if result.exitCode != 0 { throw ExitCode(result.exitCode) }
+    }
+}
+
+extension DrillCommand {
+    private func chosen(
+        _ definition: StoreDefinition, _ environment: RunEnvironment
+    ) async throws -> StoreDefinition {
+        guard case .backups(let path, _) = definition else {
+            guard !choice.isGiven else {
+                throw LifeboatError(
+                    .usage, "\(shown(path, limit: 1000)) is no backup set: there is no backup to choose from")
+            }
+            return definition
+        }
+        let set = try await openSet(path, environment)
+        let chosen = try await set.choose(
+            choice.word, pipeline: choice.pipeline, now: environment.surroundings.now())
+        if !output.quiet { for line in chosen.words { Terminal.story(line) } }
+        return .backups(path: path, at: chosen.backup.id.hex)
     }
 }
 

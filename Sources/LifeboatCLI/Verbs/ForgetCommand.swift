@@ -11,7 +11,8 @@ struct ForgetCommand: AsyncParsableCommand {
             lifeboat forget /srv/nightly 9f86d081884c
             lifeboat forget /srv/nightly --pipeline nightly.yaml --prune
 
-            Their blobs stay until the set is pruned.
+            A policy looks at the backups of each pipeline and source by themselves. Their blobs stay until the set is
+            pruned.
             """)
 
     @OptionGroup var set: SetArgument
@@ -24,7 +25,9 @@ struct ForgetCommand: AsyncParsableCommand {
 
     @OptionGroup var keep: KeepFlags
 
-    @Option(help: ArgumentHelp("Take the policy of the set out of this definition.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Take the policy of the set out of this definition, for the backups that it has made.", valueName: "file"))
     var pipeline: String?
 
     @Flag(help: "Also if no complete backup, or not the newest verified one, is left.")
@@ -43,7 +46,7 @@ struct ForgetCommand: AsyncParsableCommand {
     func run() async throws {
         let environment = try RunEnvironment.command(nil)
         let set = try await set.open(environment)
-        let policy = try await policy(of: set, environment)
+        let (policy, name) = try await policy(of: set, environment)
         guard (policy == nil) != backups.isEmpty else {
             throw LifeboatError(
                 .usage, policy == nil ? "nothing says which backups to forget" : "backups and a policy are both given",
@@ -52,7 +55,10 @@ struct ForgetCommand: AsyncParsableCommand {
         let grace = try grace.seconds
         var json: [String: JSONValue] = ["set": .string(set.path), "dryRun": .bool(dryRun)]
         if let policy {
-            let rows = try await rows(policy, set, environment)
+            let rows = try await rows(policy, set, environment) { name == nil || $0.pipeline == name }
+            if let name, rows.isEmpty {
+                Terminal.story("note: \(set.name) has no backup of pipeline '\(shown(name, limit: 200))'")
+            }
             json["policy"] = .string(policy.policy.description)
             json["backups"] = .array(rows.map(\.json))
             if !answer.json { for line in table(rows, policy) { Terminal.answer(line) } }
@@ -71,8 +77,11 @@ struct ForgetCommand: AsyncParsableCommand {
         if answer.json { Terminal.answer(JSONValue.object(json)) }
     }
 
-    private func policy(of set: BackupSet, _ environment: RunEnvironment) async throws -> SetRetention? {
-        guard let pipeline else { return try keep.retention }
+    /// - Returns: also the name of the definition that it is from.
+    private func policy(
+        of set: BackupSet, _ environment: RunEnvironment
+    ) async throws -> (SetRetention?, pipeline: String?) {
+        guard let pipeline else { return (try keep.retention, nil) }
         let definition = try await Pipeline.command(pipeline, inputs: [:], in: environment)
         let place = resolvedPath(set.path)
         guard let policy = definition.settings.retention.first(where: { resolvedPath($0.key) == place })?.value else {
@@ -81,15 +90,16 @@ struct ForgetCommand: AsyncParsableCommand {
                 .policy, "\(shown(pipeline, limit: 1000)) has no keep for the set \(set.name)",
                 advice: known.isEmpty ? "keep: {last: 7} under its store" : "it has one for \(known)")
         }
-        return policy
+        return (policy, definition.name)
     }
 
     private func rows(
-        _ policy: SetRetention, _ set: BackupSet, _ environment: RunEnvironment
+        _ policy: SetRetention, _ set: BackupSet, _ environment: RunEnvironment,
+        where isMeant: (BackupGroup) -> Bool
     ) async throws -> [SetRetention.Row] {
         let now = environment.surroundings.now() / 1000
-        if dryRun { return try policy.rows(try await set.state(), of: set, now: now, force: force) }
-        return try await policy.apply(to: set, now: now, force: force)
+        if dryRun { return try policy.rows(try await set.state(), of: set, now: now, force: force, where: isMeant) }
+        return try await policy.apply(to: set, now: now, force: force, where: isMeant)
     }
 
     private func choice(_ set: BackupSet) async throws -> Forgetting.Choice {
@@ -98,6 +108,18 @@ struct ForgetCommand: AsyncParsableCommand {
     }
 
     private func table(_ rows: [SetRetention.Row], _ policy: SetRetention) -> [String] {
+        var lines: [String] = []
+        for (group, rows) in rows.groups { lines += ["\(group):"] + table(rows) + [""] }
+        let forgotten = rows.count { !$0.isKept }
+        let each = rows.groups.count > 1 ? " of each" : ""
+        return lines + [
+            "\(policy.policy)\(each): \(count(rows.count - forgotten, "backup")) kept, \(forgotten) "
+                + (dryRun ? "would be forgotten" : "forgotten")
+        ]
+    }
+
+    /// Of one group.
+    private func table(_ rows: [SetRetention.Row]) -> [String] {
         var table = Table(
             .init(title: "BACKUP"), .init(title: "TIME"), .init(title: "IMAGES", isNumber: true), .init(title: ""),
             .init(title: "WHY"))
@@ -109,11 +131,7 @@ struct ForgetCommand: AsyncParsableCommand {
                 row.isKept ? "keep" : "forget", why.isEmpty ? state : why,
             ])
         }
-        let forgotten = rows.count { !$0.isKept }
-        return table.lines + [
-            "\(policy.policy): \(count(rows.count - forgotten, "backup")) kept, \(forgotten) "
-                + (dryRun ? "would be forgotten" : "forgotten")
-        ]
+        return table.lines
     }
 }
 
@@ -125,7 +143,8 @@ extension Forgetting.Choice {
 extension SetRetention.Row {
     fileprivate var json: JSONValue {
         .object([
-            "id": .string(backup.id.description), "time": .string(backup.moment.description), "kept": .bool(isKept),
+            "id": .string(backup.id.description), "time": .string(backup.moment.description),
+            "pipeline": .string(group.pipeline), "source": .string(group.source), "kept": .bool(isKept),
             "reasons": .array(reasons.map { .string($0.description) }),
         ])
     }

@@ -41,15 +41,23 @@ struct HistoryCommand: AsyncParsableCommand {
         }
     }
 
+    /// Registry by registry, where there are several.
     private func table(_ history: TagHistory) -> [String] {
-        let isMixed = Set(history.entries.map(\.registry)).count > 1
+        let registries = Set(history.entries.map { $0.registry ?? "" }).sorted()
+        guard registries.count > 1 else { return table(history.entries) }
+        return registries.flatMap { registry in
+            ["\(registry.isEmpty ? "of an unknown registry" : registry):"]
+                + table(history.entries.filter { ($0.registry ?? "") == registry })
+        }
+    }
+
+    private func table(_ entries: [TagHistory.Entry]) -> [String] {
         var table = Table(
             .init(title: "SINCE"), .init(title: "LAST SEEN"), .init(title: "BACKUP"), .init(title: "DIGEST"))
-        for entry in history.entries {
-            let origin = isMixed ? (entry.registry ?? "?") + " " : ""
+        for entry in entries {
             table.rows.append([
                 entry.first.moment.description, entry.last.moment.description, entry.first.name,
-                origin + (entry.digest.map(Terminal.digest) ?? "not there"),
+                entry.digest.map(Terminal.digest) ?? "not there",
             ])
         }
         return table.lines

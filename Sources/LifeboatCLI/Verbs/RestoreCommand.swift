@@ -20,11 +20,7 @@ struct RestoreCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The registry, and what to put before every repository.", valueName: "host[/prefix]"))
     var to: String
 
-    @Option(help: ArgumentHelp("A time (RFC 3339): the newest backup not after it.", valueName: "time"))
-    var at: String?
-
-    @Option(help: ArgumentHelp("The beginning of a backup's id, as backups list shows it.", valueName: "id"))
-    var backup: String?
+    @OptionGroup var choice: BackupChoice
 
     @Option(
         name: .customLong("image"),
@@ -55,10 +51,6 @@ struct RestoreCommand: AsyncParsableCommand {
     @OptionGroup var files: ReportFlags
     @OptionGroup var output: OutputFlags
 
-    func validate() throws {
-        if at != nil, backup != nil { throw ValidationError("--at and --backup both choose the backup, want one") }
-    }
-
     func run() async throws {
         var environment = try RunEnvironment.command(registries)
         try environment.plugInCatalog(state)
@@ -70,7 +62,8 @@ struct RestoreCommand: AsyncParsableCommand {
     private func run(in environment: RunEnvironment, _ reports: ReportFiles) async throws {
         let set = try await BackupSet.open(
             path, surroundings: environment.surroundings, files: environment.fileSystem)
-        let chosen = try await set.choose(at: at, id: backup, now: environment.surroundings.now())
+        let chosen = try await set.choose(
+            choice.word, pipeline: choice.pipeline, now: environment.surroundings.now())
         for line in chosen.words { Terminal.story(line) }
         let target = try StoreDefinition.registry(parsing: to)
         var naming = Naming()
@@ -92,10 +85,10 @@ struct RestoreCommand: AsyncParsableCommand {
         step.first = first.map { SelectionRule(pattern: $0) }
         if rules.dryRun { return try await printPlan(step, in: environment, output: output) }
         let check = VerifyStep(sources: [source], against: target, naming: naming)
+        var restore = Step(name: "restore", work: .copy(step), onError: .continue)
+        restore.mustBePlanned = true
         try await LifeboatCLI.run(
-            [
-                Step(name: "restore", work: .copy(step), onError: .continue),
-                Step(name: "check", work: .verify(check), checks: "restore"),
-            ], name: "restore", in: environment, output: output, reports: reports)
+            [restore, Step(name: "check", work: .verify(check))], name: "restore", in: environment, output: output,
+            reports: reports)
     }
 }

@@ -10,16 +10,7 @@ struct ServeStoreCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("A backup set, a plain archive or a layout folder.", valueName: "path"))
     var path: String
 
-    @Option(
-        help: ArgumentHelp(
-            "Serve the newest backup of the set that is not after this time (RFC 3339), and stay with it.",
-            valueName: "time"))
-    var at: String?
-
-    @Option(
-        help: ArgumentHelp("Serve this backup of the set (the beginning of its id), and stay with it.", valueName: "id")
-    )
-    var backup: String?
+    @OptionGroup var choice: BackupChoice
 
     @Option(help: ArgumentHelp("Where to listen; port 0 takes a free one.", valueName: "host:port"))
     var listen = "127.0.0.1:5000"
@@ -49,8 +40,11 @@ struct ServeStoreCommand: AsyncParsableCommand {
         let security = try await security.read(environment)
         let store = try await ServedStore.open(
             definition,
-            ServedStore.Manner(writable: writable, overlay: overlay, tell: { Terminal.story("lifeboat: \($0)") }),
+            ServedStore.Manner(
+                writable: writable, overlay: overlay, pipeline: choice.pipeline,
+                tell: { Terminal.story("lifeboat: \($0)") }),
             in: environment)
+        if !quiet { for note in store.notes { Terminal.story("note: \(note)") } }
         // A folder that is written to is no backup: clients look there for what they are about to send.
         let figures = ServerFigures { [quiet, writable] name in
             if !quiet, !writable { Terminal.story("not in the backup: \(name)") }
@@ -73,22 +67,18 @@ struct ServeStoreCommand: AsyncParsableCommand {
         if !quiet, !writable { for line in ServeStoreCommand.farewell(figures) { Terminal.story(line) } }
     }
 
-    func validate() throws {
-        if at != nil, backup != nil { throw ValidationError("--at and --backup both say which backup is meant") }
-    }
-
     private func definition(_ environment: RunEnvironment) async throws -> StoreDefinition {
         guard let definition = try await StoreDefinition.path(path, in: environment.fileSystem) else {
             throw LifeboatError(
                 .notFound, "there is no backup set, archive or layout folder \(shown(path, limit: 1000))",
                 advice: writable ? "write \(shown(path, limit: 1000))/ to make a new layout folder" : "check the path")
         }
-        guard let word = at ?? backup else { return definition }
+        guard choice.isGiven else { return definition }
         guard case .backups(let path, _) = definition else {
             throw LifeboatError(
                 .usage, "\(shown(path, limit: 1000)) is no backup set: there is no backup to choose from")
         }
-        return .backups(path: path, at: word)
+        return .backups(path: path, at: choice.word)
     }
 
     /// The most names that are said at the end.

@@ -39,6 +39,14 @@ extension LinkedArchive {
         return linked(parts)
     }
 
+    /// Whether a blob stands in the files of the archive itself.
+    public func isHere(_ blob: Digest) -> Bool {
+        parts.isStreamed(blob)
+            || parts.sources.contains { source in
+                if case .planned(let map) = source.blobs { map.slotNumbers[blob] != nil } else { false }
+            }
+    }
+
     public func images() -> [NamedImage] { parts.contents.images }
 
     public func repositories() -> [RepositoryName] { Set(parts.contents.images.map(\.repository)).sorted() }

@@ -5,10 +5,12 @@ import OCI
 actor BackupMemory {
     private let set: BackupSet
     private let scope: String
+    private let pipeline: String
     private var loading: Task<Known, any Error>?
     private var damage: [Digest: Set<Int64>]?
 
-    /// The backups of the same scope that matter.
+    /// The backups of the same scope that matter, of the same pipeline if it has any: another one may name images
+    /// otherwise.
     struct Known: Sendable {
         /// The newest that is complete and believed.
         var baseline: BackupSource?
@@ -32,8 +34,9 @@ actor BackupMemory {
         }
     }
 
-    init(_ set: BackupSet, scope: String) {
+    init(_ set: BackupSet, scope: String, pipeline: String) {
         self.set = set
+        self.pipeline = pipeline
         self.scope = scope
     }
 
@@ -71,7 +74,9 @@ actor BackupMemory {
 
     private func load() async throws -> Known {
         guard !scope.isEmpty else { return Known() }
-        let backups = try await self.set.backups().filter { $0.header.scope == scope }
+        var backups = try await self.set.backups().filter { $0.header.scope == scope }
+        let own = backups.filter { $0.header.pipeline == pipeline }
+        if !own.isEmpty { backups = own }
         let accepted = try await self.set.accepted()
         var known = Known()
         var newest: BackupSource?

@@ -9,9 +9,17 @@ extension BackupSet {
     ///
     /// `latest` and a time mean complete backups with a listing that is believed, as long as there is one.
     ///
+    /// - Parameter pipeline: the name of the definition that has made it; nil for any.
     /// - Throws: `ArchiveError` `.notFound`, `.usage` for a word that means none of this or more than one.
-    public func find(_ word: String) async throws -> Backup {
-        let backups = try await backups()
+    public func find(_ word: String, pipeline: String? = nil) async throws -> Backup {
+        let all = try await backups()
+        let backups = pipeline == nil ? all : all.filter { $0.header.pipeline == pipeline }
+        if let pipeline, backups.isEmpty, !all.isEmpty {
+            let known = Set(all.map(\.header.pipeline)).sorted().map { shown($0, limit: 200) }
+            throw ArchiveError(
+                .notFound, "\(name) has no backup of pipeline '\(shown(pipeline, limit: 200))'",
+                advice: "it has those of \(known.joined(separator: ", "))")
+        }
         guard !backups.isEmpty else {
             throw ArchiveError(.notFound, "\(name) has no backup yet", advice: "lifeboat export SOURCE --to \(name)/")
         }

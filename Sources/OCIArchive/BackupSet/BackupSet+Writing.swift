@@ -67,6 +67,14 @@ extension BackupSet {
         if isChanged { try await files.syncFolder(path) }
     }
 
+    /// Replaces a small file for people beside the backups, in one step; several writers at once leave one of theirs.
+    ///
+    /// - Parameter name: of the file, in the set's folder.
+    public func write(note name: String, _ text: String) async throws {
+        _ = try await folder.replace(path + "/" + name, with: ByteBuffer(string: text))
+        try await files.syncFolder(path)
+    }
+
     /// Blobs that some verification found damaged, with the times of modification of the files that it read.
     ///
     /// A file that has been replaced since has another time, and is not meant.

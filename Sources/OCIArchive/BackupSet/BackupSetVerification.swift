@@ -23,6 +23,8 @@ public struct BackupSetVerification: Sendable {
     /// Blobs that no backup needs.
     public internal(set) var unreferenced = 0
     public internal(set) var findings: [Finding] = []
+    /// Why the set could not be told what was found, such as on a disk that can only be read.
+    public internal(set) var unwritten: FileError?
 
     public var isSound: Bool { findings.isEmpty }
 }
@@ -90,9 +92,13 @@ extension BackupSet {
                     blob: digest, images: images, backups: names))
         }
         result.unreferenced = try await unreferenced(sizes)
-        try await note(
-            result, sound: readable.filter { !touched.backups.contains($0.id) },
-            unsound: readable.filter { touched.backups.contains($0.id) }, damaged)
+        do {
+            try await note(
+                result, sound: readable.filter { !touched.backups.contains($0.id) },
+                unsound: readable.filter { touched.backups.contains($0.id) }, damaged)
+        } catch let error as FileError {
+            result.unwritten = error
+        }
         return result
     }
 

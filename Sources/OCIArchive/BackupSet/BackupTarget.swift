@@ -50,7 +50,7 @@ public final class BackupTarget: Sendable {
     public init(_ set: BackupSet, _ purpose: Purpose) {
         self.set = set
         self.purpose = purpose
-        memory = BackupMemory(set, scope: purpose.scope)
+        memory = BackupMemory(set, scope: purpose.scope, pipeline: purpose.pipeline)
         phase = Mutex(.new)
     }
 
