@@ -16,11 +16,17 @@ public struct RegistryError: Failure {
     /// Whether a whole wait for an answer has passed without one, so that more tries take long.
     let isSilence: Bool
     public let isLasting: Bool
+    /// Whether the certificates of the other side were not accepted.
+    let isDistrust: Bool
+    /// How often the request was sent.
+    public let attempts: Int
 
     init(
         _ kind: FailureKind, _ description: String, advice: String? = nil, status: Int? = nil,
-        isTransient: Bool = false, retryAfter: Duration? = nil, isSilence: Bool = false, isLasting: Bool = false
+        isTransient: Bool = false, retryAfter: Duration? = nil, isSilence: Bool = false, isLasting: Bool = false,
+        attempts: Int = 1, isDistrust: Bool = false
     ) {
+        self.isDistrust = isDistrust
         self.kind = kind
         self.description = description
         self.advice = advice
@@ -29,6 +35,7 @@ public struct RegistryError: Failure {
         self.retryAfter = retryAfter
         self.isSilence = isSilence
         self.isLasting = isLasting
+        self.attempts = attempts
     }
 
     static func transient(_ description: String, advice: String? = nil, status: Int? = nil, retryAfter: Duration? = nil)
@@ -53,7 +60,7 @@ public struct RegistryError: Failure {
     func final(after attempts: Int) -> RegistryError {
         RegistryError(
             kind, attempts > 1 ? "\(description), after \(attempts) attempts" : description, advice: advice,
-            status: status)
+            status: status, attempts: attempts)
     }
 
     /// The same error for a request that is not even sent, since others have failed like this.

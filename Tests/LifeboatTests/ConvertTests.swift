@@ -24,6 +24,18 @@ import Testing
         }
     }
 
+    @Test func `credentials that nothing uses are named`() throws {
+        let conversion = try convert(
+            """
+            creds: [{registry: other.example.com, tls: insecure}]
+            sync: [{source: a.io/x, target: b.io/x, type: repository}]
+            """)
+        #expect(
+            conversion.notes.map(\.description) == [
+                "x.yml:1: creds[0]: nothing that was carried over uses other.example.com: not carried over"
+            ])
+    }
+
     @Test func `a regsync file becomes a definition`() throws {
         let conversion = try convert(
             #"""
@@ -103,8 +115,8 @@ import Testing
                 """#, "\(conversion.definition)")
         #expect(
             conversion.notes.map(\.description) == [
-                "x.yml:12: defaults.interval: the schedule is the caller's: cron, a systemd timer or a CronJob runs lifeboat",
-                "x.yml:28: sync[2].schedule: the schedule is the caller's: cron, a systemd timer or a CronJob runs lifeboat",
+                "x.yml:12: defaults.interval: not carried over: a definition has one schedule for all of its steps, schedule: {cron: \"…\"}, which lifeboat schedule keeps",
+                "x.yml:28: sync[2].schedule: not carried over: a definition has one schedule for all of its steps, schedule: {cron: \"…\"}, which lifeboat schedule keeps",
                 "x.yml:29: sync[2].backup: an export step before this one keeps what the target holds",
             ])
     }

@@ -38,6 +38,21 @@ import Testing
         return image
     }
 
+    @Test func `the report of a run that did not begin says why, and is what its schema says`() throws {
+        let report = Report(
+            name: "p.yaml", began: 0, error: LifeboatError(.conflict, "it has changed", advice: "make it again"))
+        #expect(report.exitCode == 73)
+        #expect(report.failureGroups.map(\.message) == ["it has changed"])
+        #expect(report.html.contains("did not begin"))
+        #expect(try SchemaValidator("report.schema.json").faults(report.json) == [])
+        let pipeline = try Pipeline(
+            parsing: Array(
+                "version: 1\nstores: {a: {registry: a.io}}\nsteps: [{verify: {store: a}}]\n".utf8), file: "p.yaml",
+            variables: [:])
+        let failed = try FailedImages(parsing: Array(report.json.indented.utf8), file: "r.json")
+        #expect(try failed.steps(of: pipeline).count == 1)
+    }
+
     @Test func `failures of one cause are one group, the worst class first`() {
         let refused = "new.example.com refuses the token"
         let report = report([

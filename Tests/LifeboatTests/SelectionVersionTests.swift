@@ -1,3 +1,4 @@
+import OCI
 import Testing
 
 @testable import Lifeboat
@@ -149,5 +150,25 @@ import Testing
     ])
     func `what says nothing of time is no time`(_ text: String) {
         #expect(CreationTime.moment(text) == nil)
+    }
+
+    @Test(
+        arguments: [
+            // Who wants the newest version does not want its candidates.
+            (nil, ["1.1.0", "1.2.0", "1.3.0-rc.1", "1.3.0-rc.2"], ["1.1.0", "1.2.0"]),
+            // Where there is nothing else, they are what there is.
+            (nil, ["1.25-alpine", "1.26-alpine", "1.24-alpine"], ["1.25-alpine", "1.26-alpine"]),
+            // A range says itself whether it means them.
+            (">=1.2.0-0", ["1.1.0", "1.2.0", "1.3.0-rc.1", "1.3.0-rc.2"], ["1.3.0-rc.1", "1.3.0-rc.2"]),
+            (">=1", ["1.1.0", "1.2.0", "1.3.0-rc.1"], ["1.1.0", "1.2.0"]),
+        ] as [(String?, [String], [String])])
+    func `the newest are no pre-releases unless they are meant`(
+        _ range: String?, _ tags: [String], _ chosen: [String]
+    ) throws {
+        var rule = SelectionRule(repositories: [Glob("app")])
+        rule.newest = SelectionRule.Newest(2, by: .semver)
+        rule.semver = try range.map { try VersionRange(parsing: $0) }
+        let choice = try TagChoice(rule, of: try tags.map { try OCI.Tag($0) }, in: "app")
+        #expect(choice.tags.map(\.description) == chosen)
     }
 }

@@ -27,9 +27,9 @@ struct TLSTests {
         }
     }
 
-    private func registry(_ address: String, trusting file: String?) throws -> Registry {
+    private func registry(_ address: String, trusting file: String?, plainHTTP: Bool? = false) throws -> Registry {
         var options = RegistryOptions()
-        options.plainHTTP = false
+        options.plainHTTP = plainHTTP
         options.tls.caFile = file
         options.credentials = .anonymous
         options.retry.attempts = 1
@@ -58,6 +58,42 @@ struct TLSTests {
                 }
                 #expect(error?.kind == .unavailable)
                 try await stranger.shutdown()
+            }
+        }
+    }
+
+    @Test func `who speaks plain HTTP to it is told how to speak TLS`() async throws {
+        try await withCertificates { folder in
+            let security = ServerSecurity(
+                tls: try ServerTLS(certificate: folder + "/server.crt", key: folder + "/server.key"))
+            try await TestRegistry.run(security: security) { address in
+                // On this machine that is what a registry is spoken to in, unless something is said of TLS.
+                let client = try registry(address, trusting: nil, plainHTTP: nil)
+                let error = await #expect(throws: RegistryError.self) { try await client.ping() }
+                #expect(error?.advice?.contains("--ca FILE") ?? false, "\(String(describing: error))")
+                try await client.shutdown()
+            }
+        }
+    }
+
+    @Test func `a certificate that has expired is named, with the moment, and one that is not good yet`() async throws {
+        let now = Surroundings.ofThisMachine.now() / 1000
+        let day: Int64 = 86_400
+        for (made, days, words) in [
+            (now - 30 * day, 10, "its certificate has expired: it was good until \(Moment(now - 20 * day))"),
+            (now + 30 * day, 10, "its certificate is not good yet, but from \(Moment(now + 30 * day - 3600)) on"),
+        ] {
+            try await withCertificates(now: made, days: days) { folder in
+                let security = ServerSecurity(
+                    tls: try ServerTLS(certificate: folder + "/server.crt", key: folder + "/server.key"))
+                try await TestRegistry.run(security: security) { address in
+                    let client = try registry(address, trusting: folder + "/ca.crt")
+                    let error = await #expect(throws: RegistryError.self) { try await client.ping() }
+                    #expect(error?.description == "\(address) cannot be trusted: \(words)")
+                    #expect(error?.kind == .unavailable)
+                    #expect(error?.advice?.contains("clock") ?? false)
+                    try await client.shutdown()
+                }
             }
         }
     }

@@ -6,10 +6,15 @@ extension Plan {
     mutating func putFirst(_ rules: [SelectionRule]) {
         guard !rules.isEmpty else { return }
         func place(_ item: PlanItem) -> Int {
-            rules.firstIndex { rule in
-                rule.matches(item.source.repository) && (item.source.tag.map(rule.matches) ?? true)
-            } ?? rules.count
+            rules.firstIndex { $0.matches(item.source) } ?? rules.count
         }
         items = items.enumerated().map { (place($1), $0, $1) }.sorted { ($0.0, $0.1) < ($1.0, $1.1) }.map(\.2)
+    }
+}
+
+extension SelectionRule {
+    /// Whether the patterns take an image by its name.
+    func matches(_ image: NamedImage) -> Bool {
+        matches(image.repository) && (image.tag.map { matches($0) } ?? true)
     }
 }

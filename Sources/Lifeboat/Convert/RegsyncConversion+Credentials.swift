@@ -44,11 +44,11 @@ extension RegsyncConversion {
         members.drop([
             ("hostname", "a registry is reached under its own name: not carried over"),
             ("regcert", "write it to a file, and name that in tls: {ca: …}: not carried over"),
-            ("clientCert", "client certificates: not carried over"),
-            ("clientKey", "client certificates: not carried over"),
+            ("clientCert", "write it to a file, and name that in tls: {cert: …, key: …}: not carried over"),
+            ("clientKey", "write it to a file, and name that in tls: {cert: …, key: …}: not carried over"),
             ("pathPrefix", "HOST/PREFIX as the registry of the store does this: not carried over"),
-            ("mirrors", "no mirrors: name the one that is meant as a store"),
-            ("priority", "no mirrors: name the one that is meant as a store"),
+            ("mirrors", "mirrors: [HOST] of a store does this: not carried over"),
+            ("priority", "the mirrors of a store are asked in their order: not carried over"),
             ("repoAuth", "tokens are asked for by repository where a registry wants that"),
             ("blobChunk", "blobs are sent in one request, in pieces where a registry wants that"),
             ("blobMax", "blobs are sent in one request, in pieces where a registry wants that"),
@@ -58,11 +58,17 @@ extension RegsyncConversion {
         members.end()
         guard let name else { return }
         let host = name == "index.docker.io" ? "docker.io" : name
+        var isUsed = false
         for (_, store) in draft.stores where store.kind == "registry" {
             let place = store.place.split(separator: "/").first.map(String.init) ?? ""
             if Reference.canonical(registry: place) == Reference.canonical(registry: host) {
                 draft.options[store, default: []] += options
+                isUsed = true
             }
+        }
+        if !isUsed {
+            reader.note(
+                "nothing that was carried over uses \(shown(host, limit: 255)): not carried over", at: node, key: key)
         }
     }
 

@@ -5,7 +5,9 @@ import Yams
 struct RegsyncConversion {
     let reader: ForeignReader
 
-    private static let scheduling = "the schedule is the caller's: cron, a systemd timer or a CronJob runs lifeboat"
+    private static let scheduling =
+        "not carried over: a definition has one schedule for all of its steps, schedule: {cron: \"…\"}, which lifeboat "
+        + "schedule keeps"
 
     func draft(_ root: Node) -> DefinitionDraft {
         var draft = DefinitionDraft()

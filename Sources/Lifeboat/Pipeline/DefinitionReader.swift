@@ -7,7 +7,9 @@ import Yams
 /// whole value.
 final class DefinitionReader {
     let file: String
-    private var variables: [String: String]
+    private(set) var variables: [String: String]
+    /// Where in the definition each variable stands.
+    private(set) var uses: [String: Set<String>] = [:]
     /// Inputs that are declared and have no value: the fault stands where they are declared.
     private var missingInputs: Set<String> = []
     private(set) var faults: [DefinitionError.Fault] = []
@@ -77,6 +79,7 @@ final class DefinitionReader {
         guard scalar.string.hasPrefix("$") else { return scalar.string }
         let name = String(scalar.string.dropFirst())
         guard DefinitionReader.isVariableName(name) else { return scalar.string }
+        uses[name, default: []].insert(key)
         if missingInputs.contains(name) { return nil }
         guard let value = variables[name], !value.isEmpty else {
             fault("the variable $\(name) is not set", at: node, key: key)

@@ -12,8 +12,12 @@ public struct Pipeline: Sendable {
     public var settings = PipelineSettings()
     /// What can be given by `--input`.
     public var inputs: [String: PipelineInput] = [:]
-    /// Inputs that are passwords.
+    /// Inputs and variables that are a password, or part of one's way: they stand in no plan and no report.
     public var secretInputs: Set<String> = []
+    /// What its inputs stood for, without those that are secret.
+    public var values: [String: String] = [:]
+    /// What the other variables in it stood for, without those that are secret.
+    public var variables: [String: String] = [:]
     /// What a reader should know and that is no fault, each as `file:line:column: key: text`.
     public var notes: [String] = []
     /// The digest of the definition's bytes.
@@ -88,7 +92,7 @@ public struct Pipeline: Sendable {
     public init(parsing bytes: [UInt8], file: String, context: PipelineContext) throws(DefinitionError) {
         let root = try PipelineDocument.parse(bytes, file: file)
         let reader = DefinitionReader(file: file, variables: context.variables)
-        let parser = PipelineParser(reader: reader, folder: parentFolder(of: file), context: context)
+        let parser = PipelineParser(reader: reader, folder: context.folder ?? parentFolder(of: file), context: context)
         let pipeline = parser.pipeline(root)
         try reader.check()
         guard let pipeline else {

@@ -66,8 +66,9 @@ extension PipelineParser {
         case "ping": return address(value, key: key + ".ping").map { .ping($0) }
         default:
             let secret = members["secret"].map { noticeSecret($0, key: key + ".secret") }
+            let address = address(value, key: key + ".webhook")
             if case .some(nil) = secret { return nil }
-            return address(value, key: key + ".webhook").map { .webhook($0, secret: secret ?? nil) }
+            return address.map { .webhook($0, secret: secret ?? nil) }
         }
     }
 

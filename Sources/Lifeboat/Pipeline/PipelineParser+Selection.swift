@@ -115,8 +115,7 @@ extension PipelineParser {
         }
         let place = ImageList.Place(
             file: reader.file, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1, key: key)
-        let isComplete = path.hasPrefix("/") || folder == "."
-        return ImageList(kind: kind, path: isComplete ? path : folder + "/" + path, place: place)
+        return ImageList(kind: kind, path: resolved(path), place: place)
     }
 
     // MARK: Patterns

@@ -55,7 +55,8 @@ extension PipelineParser {
                 "nothing is ever overwritten in a backup set: each run adds a backup", at: node,
                 key: key + ".overwrite")
         }
-        if let node = members["force"], !targets.isEmpty, !writesArchive {
+        let named = if case .sequence(let items) = to { items.count } else { 1 }
+        if let node = members["force"], targets.count == named, named > 0, !writesArchive {
             reader.fault(
                 "force replaces archives, and there is none in to; use overwrite", at: node, key: key + ".force")
         }

@@ -40,13 +40,14 @@ extension PipelineParser {
 
     /// Relative paths are relative to the definition.
     func resolved(_ path: String) -> String {
-        path.hasPrefix("/") || folder == "." ? path : folder + "/" + path
+        path.hasPrefix("/") || folder == "." ? path : (folder == "/" ? "" : folder) + "/" + path
     }
 
     func storeNamed(_ node: Node, key: String, in stores: [String: StoreDefinition]) -> StoreDefinition? {
         guard let name = reader.text(node, key: key) else { return nil }
         if let store = stores[name] { return store }
-        let known = stores.keys.sorted().joined(separator: ", ")
+        if wrongStores.contains(name) { return nil }
+        let known = wrongStores.union(stores.keys).sorted().joined(separator: ", ")
         reader.fault("there is no store '\(shown(name, limit: 80))'; declared: \(known)", at: node, key: key)
         return nil
     }
@@ -218,13 +219,14 @@ extension PipelineParser {
         switch Set(members.keys) {
         case ["command"]: return members["command"].flatMap { command($0, key: key + ".command") }.map { .command($0) }
         case ["username", "passwordFile"]:
-            guard let username = members["username"].flatMap({ reader.text($0, key: key + ".username") }),
-                let path = members["passwordFile"].flatMap({ reader.text($0, key: key + ".passwordFile") })
-            else { return nil }
+            let username = members["username"].flatMap { reader.text($0, key: key + ".username") }
+            let path = members["passwordFile"].flatMap { reader.text($0, key: key + ".passwordFile") }
+            guard let username, let path else { return nil }
             return .passwordFile(username: username, path: resolved(path))
         case ["username", "password"]:
-            guard let username = members["username"].flatMap({ reader.text($0, key: key + ".username") }),
-                let node = members["password"], let password = reader.text(node, key: key + ".password")
+            let username = members["username"].flatMap { reader.text($0, key: key + ".username") }
+            guard let node = members["password"], let password = reader.text(node, key: key + ".password"),
+                let username
             else { return nil }
             if case .scalar(let scalar) = node, scalar.string == password {
                 note("stands in clear text; use $NAME, passwordFile or command", at: node, key: key + ".password")
@@ -248,6 +250,8 @@ extension PipelineParser {
             return nil
         }
         let words = reader.texts(node, key: key).map(\.text)
+        // One that is not set has its fault.
+        guard words.count == node.sequence?.count else { return nil }
         guard let program = words.first, !program.isEmpty else {
             reader.fault("want a list of the program and its arguments, got an empty one", at: node, key: key)
             return nil

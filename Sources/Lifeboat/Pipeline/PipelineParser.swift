@@ -15,6 +15,8 @@ final class PipelineParser {
     var settings = PipelineSettings()
     private var inputs: [String: PipelineInput] = [:]
     private var notes: [String] = []
+    /// Stores that are declared and wrong: they have their fault, and it is not known what they are.
+    var wrongStores: Set<String> = []
     /// Variables that stand for a password.
     var secretInputs: Set<String> = []
 
@@ -52,8 +54,9 @@ final class PipelineParser {
         var stores: [String: StoreDefinition] = [:]
         if let node = members["stores"] {
             for (name, store) in reader.members(node, key: "stores", known: []).sorted(by: { $0.value < $1.value }) {
-                // One that is wrong is declared all the same: it has its fault, and needs no second one where it is used.
-                stores[name] = self.store(store, key: "stores.\(name)") ?? .archive(path: "\(name).tar")
+                let store = self.store(store, key: "stores.\(name)")
+                stores[name] = store
+                if store == nil { wrongStores.insert(name) }
             }
         } else {
             reader.fault("missing, want the stores that the steps name", at: root, key: "stores")
@@ -87,8 +90,27 @@ final class PipelineParser {
         pipeline.settings = settings
         pipeline.inputs = inputs
         pipeline.notes = notes
-        pipeline.secretInputs = secretInputs
+        pipeline.secretInputs = secretVariables()
+        for name in Set(inputs.keys).union(reader.uses.keys).subtracting(pipeline.secretInputs) {
+            guard let value = reader.variables[name] else { continue }
+            if inputs[name] == nil { pipeline.variables[name] = value } else { pipeline.values[name] = value }
+        }
         return pipeline
+    }
+
+    /// Variables with which somebody could log in or post: those of passwords, and all that stand in credentials,
+    /// commands and notices, or are the default of such an input.
+    private func secretVariables() -> Set<String> {
+        var secret = secretInputs
+        for (name, keys) in reader.uses where keys.contains(where: PipelineParser.isPrivate) { secret.insert(name) }
+        for (name, keys) in reader.uses
+        where secret.contains(where: { keys.contains("inputs.\($0).default") }) { secret.insert(name) }
+        return secret
+    }
+
+    /// Whether what stands at a place may be a secret.
+    private static func isPrivate(_ key: String) -> Bool {
+        key.hasPrefix("notify.") || key.contains(".credentials") || key.contains(".createRepositories")
     }
 
     // MARK: Inputs and the window

@@ -57,10 +57,14 @@ public struct PipelineContext: Sendable {
     public var moment: Int64
     /// Whether anybody on this machine may change the file.
     public var isWorldWritable: Bool
+    /// What relative paths start from; nil for the folder of the file as it was named.
+    public var folder: String?
 
     public init(
-        variables: [String: String], inputs: [String: String] = [:], moment: Int64 = 0, isWorldWritable: Bool = false
+        variables: [String: String], inputs: [String: String] = [:], moment: Int64 = 0, isWorldWritable: Bool = false,
+        folder: String? = nil
     ) {
+        self.folder = folder
         self.variables = variables
         self.inputs = inputs
         self.moment = moment

@@ -72,6 +72,29 @@ public struct Naming: Sendable {
     }
 }
 
+extension Naming {
+    /// A line for each rule that matches none of some images: as a rule, it is misspelt.
+    func unused(by images: [NamedImage]) -> [String] {
+        guard !images.isEmpty, !rename.isEmpty || !retag.isEmpty else { return [] }
+        let repositories = Set(images.map(\.repository))
+        let tags = Set(images.compactMap(\.tag))
+        let digests = Set(images.map(\.descriptor.digest))
+        let whole = "; the pattern is for the whole name"
+        return rename.filter { rule in !repositories.contains { rule.result(for: $0.description) != nil } }.map {
+            "rename '\(shown($0.description, limit: 200))' matches no repository" + whole
+        }
+            + retag.compactMap { rule in
+                switch rule {
+                case .digest(let digest, _):
+                    digests.contains(digest) ? nil : "retag of \(digest.short) matches no image"
+                case .tag(let rewrite):
+                    tags.contains { rewrite.result(for: $0.description) != nil }
+                        ? nil : "retag '\(shown(rewrite.description, limit: 200))' matches no tag" + whole
+                }
+            }
+    }
+}
+
 /// A rule for what a tag becomes.
 public enum Retag: Sendable {
     case tag(Rewrite)

@@ -15,6 +15,7 @@ extension PipelinePlan {
             members["definition"] = .object([
                 "file": .string(definition.file), "digest": .string(definition.digest.description),
                 "moment": .number(definition.moment), "inputs": .object(definition.inputs.mapValues { .string($0) }),
+                "variables": .object(definition.variables.mapValues { .string($0) }),
             ])
         }
         return .object(members)
@@ -141,7 +142,8 @@ extension PipelinePlan {
                 digest: try Digest(
                     parsing: try definition["digest"].required("\(place): definition.digest").string("digest")),
                 moment: try definition["moment"].required("\(place): definition.moment").integer("moment"),
-                inputs: try definition["inputs"]?.strings("\(place): definition.inputs") ?? [:])
+                inputs: try definition["inputs"]?.strings("\(place): definition.inputs") ?? [:],
+                variables: try definition["variables"]?.strings("\(place): definition.variables") ?? [:])
         }
         for (number, step) in try members["steps"].required("\(place): steps").array("\(place): steps").enumerated() {
             steps.append(try StepPlan(json: step, in: "\(place): steps[\(number)]"))

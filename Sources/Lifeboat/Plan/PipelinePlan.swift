@@ -4,18 +4,24 @@ import OCI
 public struct PipelinePlan: Sendable {
     /// What the plan was made from; nil for steps that stand in no file.
     public struct Definition: Sendable, Hashable {
+        /// Its path; one that is relative starts from the folder that the plan lies in.
         public var file: String
         public var digest: Digest
         /// What `{date}` and `{time}` stand for: milliseconds since 1970.
         public var moment: Int64
-        /// What `--input` said, without what is used as a password.
+        /// What its inputs stood for, wherever that came from, without secrets.
         public var inputs: [String: String]
+        /// What other variables in it stood for, without secrets.
+        public var variables: [String: String]
 
-        public init(file: String, digest: Digest, moment: Int64, inputs: [String: String]) {
+        public init(
+            file: String, digest: Digest, moment: Int64, inputs: [String: String], variables: [String: String] = [:]
+        ) {
             self.file = file
             self.digest = digest
             self.moment = moment
             self.inputs = inputs
+            self.variables = variables
         }
     }
 
@@ -68,6 +74,8 @@ public struct StepPlan: Sendable {
     public var notes: [String] = []
     /// What keeps the whole step from being planned.
     public var error: FailureReport?
+    /// The folder that relative paths in it start from; nil for the one that the process works in.
+    var folder: String?
 
     public init(name: String, kind: StepReport.Kind, source: String, target: String) {
         self.name = name

@@ -151,12 +151,12 @@ extension StepPlan {
         case .copy(let copy):
             self.init(
                 name: step.name, kind: copy.kind,
-                source: copy.sources.map(\.store.description).uniqued().joined(separator: ", "),
+                source: copy.sources.map(\.store.asSource).uniqued().joined(separator: ", "),
                 target: copy.targetNames)
         case .verify(let verify):
             self.init(
                 name: step.name, kind: .verify,
-                source: verify.sources.map(\.store.description).uniqued().joined(separator: ", "),
+                source: verify.sources.map(\.store.asSource).uniqued().joined(separator: ", "),
                 target: verify.against?.description ?? "")
         case .drill(let drill):
             self.init(name: step.name, kind: .drill, source: drill.store.description, target: "")

@@ -76,6 +76,8 @@ public struct Planner: Sendable {
             images.removeAll { !only.contains($0.name) }
             plan.failures.removeAll { !only.contains($0.name) }
         }
+        // Of what is repeated the names are those of the run before.
+        if only == nil { plan.notes += targets.flatMap { $0.naming.unused(by: images.map(\.image)) }.uniqued() }
         let names = try targets.map { try self.names(of: images, at: $0) }
         if images.contains(where: { $0.store is any LinkedArchive }) {
             for (number, holders) in baseHolders.enumerated() {
@@ -155,7 +157,7 @@ public struct Planner: Sendable {
                         .policy,
                         "\(other.name) and \(candidate.name) would both become \(shownKey) at \(target.store.name), "
                             + "with different digests",
-                        advice: "import them into different prefixes; of a set, restore one --registry at a time")
+                        advice: Planner.advice(other.image, image))
                 }
                 result.append(nil)
                 continue
@@ -164,6 +166,15 @@ public struct Planner: Sendable {
             result.append(name)
         }
         return result
+    }
+
+    /// What keeps two images apart that would get one name.
+    private static func advice(_ image: NamedImage, _ other: NamedImage) -> String {
+        if image.repository != other.repository {
+            return "change rename, so that each repository has a name of its own"
+        }
+        if image.tag != other.tag { return "change retag, so that each tag has a name of its own" }
+        return "import them into different prefixes; of a set, restore one --registry at a time"
     }
 
     /// One image at all targets.

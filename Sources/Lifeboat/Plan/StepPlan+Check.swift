@@ -16,7 +16,7 @@ extension StepPlan {
         var result = plan
         result.items = []
         for item in plan.items {
-            let key = item.sourceName + "\n" + item.targetName
+            let key = relative(item.sourceName) + "\n" + relative(item.targetName)
             guard let image = wanted.removeValue(forKey: key) else { continue }
             if let digest = image.digest, digest != item.root.digest {
                 throw moved("\(item.sourceName) is \(item.root.digest) now, the plan has \(digest)")
@@ -25,8 +25,8 @@ extension StepPlan {
             result.items.append(item)
         }
         let known = Set(images.filter { [.failed, .conflict].contains($0.action) }.map(\.source))
-        for failure in plan.failures where !known.contains(failure.name) {
-            if let image = images.first(where: { $0.source == failure.name }) {
+        for failure in plan.failures where !known.contains(relative(failure.name)) {
+            if let image = images.first(where: { $0.source == relative(failure.name) }) {
                 let report = FailureReport(failure.error)
                 guard report.kind == .notFound || report.kind == .conflict else { continue }
                 throw moved("\(image.source): \(report.message)")
@@ -66,9 +66,16 @@ extension StepPlan {
 
 extension RunEnvironment {
     /// The environment in which steps do exactly what a plan says, or refuse.
-    public func following(_ plan: PipelinePlan) -> RunEnvironment {
+    ///
+    /// - Parameter folder: the definition's, absolute: what relative paths in the plan start from.
+    public func following(_ plan: PipelinePlan, folder: String? = nil) -> RunEnvironment {
         var environment = self
-        environment.agreed = Dictionary(plan.steps.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let steps = plan.steps.map { step in
+            var step = step
+            step.folder = folder
+            return (step.name, step)
+        }
+        environment.agreed = Dictionary(steps, uniquingKeysWith: { first, _ in first })
         return environment
     }
 }

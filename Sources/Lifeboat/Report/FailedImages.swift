@@ -11,7 +11,8 @@ public struct FailedImages: Sendable {
     private var failed: [String: Set<String>?] = [:]
     private var seen: Set<String> = []
     private let file: String
-    private let pipeline: String
+    /// nil where the run did not begin: it may not have known its own name.
+    private let pipeline: String?
 
     /// - Throws: `LifeboatError` `.usage` if the file is no report.
     public static func read(_ file: String, from fileSystem: any FileSystem) async throws -> FailedImages {
@@ -45,7 +46,7 @@ public struct FailedImages: Sendable {
         guard let name = report["name"]?.stringValue, case .array(let steps)? = report["steps"] else {
             throw refuse("it has no name or no steps")
         }
-        pipeline = name
+        pipeline = report["error"] == nil ? name : nil
         for step in steps {
             guard let name = step["name"]?.stringValue, case .array(let images)? = step["images"] else {
                 throw refuse("a step has no name or no images")
@@ -71,10 +72,10 @@ public struct FailedImages: Sendable {
     ///
     /// - Throws: `LifeboatError` `.usage` if the report is another pipeline's.
     public func steps(of pipeline: Pipeline) throws -> [Step] {
-        guard pipeline.name == self.pipeline else {
+        if let reported = self.pipeline, reported != pipeline.name {
             throw LifeboatError(
                 .usage,
-                "\(file) is a report of the pipeline '\(shown(self.pipeline, limit: 80))', this one is "
+                "\(file) is a report of the pipeline '\(shown(reported, limit: 80))', this one is "
                     + "'\(shown(pipeline.name, limit: 80))'")
         }
         return pipeline.steps.compactMap { step in

@@ -6,7 +6,7 @@ public struct FailureGroup: Sendable {
     /// What the first of them says.
     public var message: String
     public var advice: String?
-    /// The step and the image of each; an empty image stands for the step itself.
+    /// The step and the image of each; an empty image stands for the step itself, an empty step for the run.
     public var items: [(step: String, name: String)]
 }
 
@@ -22,14 +22,17 @@ extension Report {
             var shape: String
         }
         var groups: [Cause: FailureGroup] = [:]
+        func add(_ failure: FailureReport, step: String, name: String) {
+            let cause = Cause(kind: failure.kind, shape: shape(of: failure.message))
+            groups[
+                cause,
+                default: FailureGroup(kind: failure.kind, message: failure.message, advice: failure.advice, items: [])
+            ].items.append((step, name))
+        }
+        if let error { add(error, step: "", name: "") }
         for step in steps {
             for (name, failure) in step.namedFailures(ofComparisons: ofComparisons) {
-                let cause = Cause(kind: failure.kind, shape: shape(of: failure.message))
-                groups[
-                    cause,
-                    default: FailureGroup(
-                        kind: failure.kind, message: failure.message, advice: failure.advice, items: [])
-                ].items.append((step.name, name))
+                add(failure, step: step.name, name: name)
             }
         }
         func rank(_ kind: FailureKind) -> Int { FailureKind.bySeverity.firstIndex(of: kind) ?? .max }

@@ -46,10 +46,11 @@ extension Report {
     }
 
     private var images: [ImageReport] { steps.flatMap(\.images) }
-    private var failureCount: Int { steps.reduce(0) { $0 + $1.failures.count } }
+    private var failureCount: Int { failures.count }
 
     private var verdict: String {
         if failureCount == 0 { return "all of it worked" }
+        if error != nil { return "did not begin" }
         let done = images.count { $0.outcome != .failed }
         return Figures.count(failureCount, "failure")
             + (done > 0 ? "; \(Figures.count(done, "image")) \(done == 1 ? "is" : "are") right" : "")
@@ -178,7 +179,8 @@ extension Report {
         let parts = groups.map { group -> HTML in
             let hint: HTML = group.advice.map { "<p class=\"hint\"><b>try</b> \($0)</p>" } ?? ""
             let names = group.items.prefix(Report.failureRows).map { item -> HTML in
-                "<li><code>\(item.name.isEmpty ? "the step itself" : item.name)</code> <small>\(item.step)</small></li>"
+                let name = item.name.isEmpty ? (item.step.isEmpty ? "the run itself" : "the step itself") : item.name
+                return "<li><code>\(name)</code> <small>\(item.step)</small></li>"
             }
             return """
                 <article class="failure">
@@ -195,6 +197,7 @@ extension Report {
     // MARK: Steps
 
     private var stepSection: HTML {
+        if steps.isEmpty, error != nil { return "" }
         let rows = steps.map { step -> HTML in
             let notes = step.notes.map { "<p class=\"note\">\($0)</p>" as HTML }
             let archive: HTML = step.archive.map { "<p class=\"note\">id <code>\($0)</code></p>" } ?? ""

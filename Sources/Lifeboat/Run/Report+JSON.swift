@@ -3,11 +3,13 @@ import OCI
 extension Report {
     /// The report for machines. Members are only ever added.
     public var json: JSONValue {
-        .object([
+        var members: [String: JSONValue] = [
             "version": .number(1), "name": .string(name), "began": .string(Figures.instant(began)),
             "exitCode": .number(Int64(exitCode)),
             "seconds": seconds.json, "steps": .array(steps.map(\.json)),
-        ])
+        ]
+        if let error { members["error"] = error.json }
+        return .object(members)
     }
 }
 

@@ -1,4 +1,5 @@
 import OCI
+import OCIRegistry
 
 /// What a run did: one entry a step, one entry an image.
 public struct Report: Sendable {
@@ -7,15 +8,26 @@ public struct Report: Sendable {
     public var began: Int64 = 0
     public var steps: [StepReport] = []
     public var seconds: Double = 0
+    /// What kept the run from beginning: a definition that is wrong, a plan that is stale. There are no steps then.
+    public var error: FailureReport?
 
     public init(name: String) {
         self.name = name
     }
 
+    /// The report of a run that did not begin.
+    public init(name: String, began: Int64, error: any Error) {
+        self.name = name
+        self.began = began
+        self.error = FailureReport(error)
+    }
+
+    public var failures: [FailureReport] { (error.map { [$0] } ?? []) + steps.flatMap(\.failures) }
+
     /// 0 if all of it worked; 65 if a check found damage; 3 if something else failed and at least one image was copied
     /// or already there; else the class of what failed.
     public var exitCode: Int32 {
-        let failures = steps.flatMap(\.failures)
+        let failures = failures
         if failures.isEmpty { return 0 }
         let found = steps.filter { $0.kind.isCheck }.flatMap(\.failures)
         if found.contains(where: { $0.kind == .damaged }) { return FailureKind.damaged.exitCode }
@@ -144,7 +156,7 @@ public struct FailureReport: Sendable {
     /// The store that the failure came from, where that is known.
     public var endpoint: String?
     /// How often it was tried in all.
-    public var attempts = 1
+    public var attempts: Int
 
     /// Whether the same again may succeed without anybody changing anything.
     public var isRetryable: Bool { kind == .unavailable || kind == .locked }
@@ -155,10 +167,12 @@ public struct FailureReport: Sendable {
     public init(_ error: any Error, among stores: [String] = [], attempts: Int = 1) {
         self.init(error)
         endpoint = stores.first { !$0.isEmpty && message.contains($0) }
-        self.attempts = attempts
+        // What the message says counts too: requests are repeated by themselves.
+        self.attempts = max(attempts, self.attempts)
     }
 
     public init(_ error: any Error) {
+        attempts = (error as? RegistryError)?.attempts ?? 1
         kind = FailureKind(of: error)
         if let failure = error as? any Failure {
             message = failure.description

@@ -24,9 +24,9 @@ extension Runner {
             }
             do {
                 targets.append(try await open(target, of: step, pipeline: pipeline, stores))
-                names.append(target.store.description)
+                names.append(target.store.asTarget)
             } catch  where step.targets.count > 1 && !(error is CancellationError) {
-                lost.append(TargetReport(target: target.store.description, error: FailureReport(error)))
+                lost.append(TargetReport(target: target.store.asTarget, error: FailureReport(error)))
             }
         }
         if targets.isEmpty {

@@ -20,7 +20,7 @@ extension Runner {
         for source in step.sources {
             let store = try await stores.source(source.store)
             let outcome = try await Selector(store: store).select(source.selection)
-            report.notes += outcome.notes
+            report.notes += outcome.notes + step.naming.unused(by: outcome.selected.map(\.image))
             for failure in outcome.failures {
                 var image = ImageReport(source: failure.name, target: "", digest: nil, outcome: .failed)
                 image.error = FailureReport(failure.error, among: [store.name])
@@ -85,7 +85,9 @@ extension Runner {
             report.bytesMoved += outcome.bytesMoved
             images = failed + outcome.reports
         } else {
-            images = try await FileVerification(environment: environment, observe: observe).verify(definition)
+            let outcome = try await FileVerification(environment: environment, observe: observe).verify(definition)
+            images = outcome.images
+            report.notes += outcome.notes
             report.bytesMoved += images.reduce(0) { $0 + $1.bytesMoved }
         }
         report.images += images
@@ -97,9 +99,10 @@ extension Runner {
         var report = report
         let verification = FileVerification(environment: environment, observe: observe)
         for file in step.sources.map(\.store).uniqued() {
-            let images = try await verification.verify(file)
-            report.images += images
-            report.bytesMoved += images.reduce(0) { $0 + $1.bytesMoved }
+            let outcome = try await verification.verify(file)
+            report.images += outcome.images
+            report.notes += outcome.notes
+            report.bytesMoved += outcome.images.reduce(0) { $0 + $1.bytesMoved }
         }
         let images = step.sources.filter { if case .registry = $0.store { true } else { false } }
         guard !images.isEmpty else { return report }

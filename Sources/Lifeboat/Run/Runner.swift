@@ -23,7 +23,7 @@ public struct Runner: Sendable {
             let isUnplanned = step.mustBePlanned && result.images.isEmpty && result.error?.kind == .policy
             if !result.failures.isEmpty, step.onError == .stop || isUnplanned, number + 1 < steps.count {
                 let left = steps[(number + 1)...].map(\.name).joined(separator: ", ")
-                report.steps[number].notes.append("not run, because of the failures: \(left)")
+                report.steps[report.steps.count - 1].notes.append("not run, because of the failures: \(left)")
                 break
             }
             if Task.isCancelled { break }
@@ -50,12 +50,12 @@ public struct Runner: Sendable {
         case .copy(let copy):
             report = StepReport(
                 name: step.name, kind: copy.kind,
-                source: copy.sources.map(\.store.description).uniqued().joined(separator: ", "),
+                source: copy.sources.map(\.store.asSource).uniqued().joined(separator: ", "),
                 target: copy.targetNames)
         case .verify(let verify):
             report = StepReport(
                 name: step.name, kind: .verify,
-                source: verify.sources.map(\.store.description).uniqued().joined(separator: ", "),
+                source: verify.sources.map(\.store.asSource).uniqued().joined(separator: ", "),
                 target: verify.against?.description ?? "")
         case .drill(let drill):
             report = StepReport(name: step.name, kind: .drill, source: drill.store.description, target: "")
@@ -140,6 +140,10 @@ public struct Runner: Sendable {
         plan.notes = notes + plan.notes
         // What was whole in it is taken; that it is damaged has to be said all the same.
         plan.doubt = sources.lazy.compactMap { ($0.store as? ArchiveSource)?.fault }.first ?? plan.doubt
+        for rule in step.first where !plan.items.isEmpty {
+            guard !plan.items.contains(where: { rule.matches($0.source) }) else { continue }
+            plan.notes.append("first '\(rule.summary)' matches no image")
+        }
         plan.putFirst(step.first)
         return plan
     }

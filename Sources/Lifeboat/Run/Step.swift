@@ -90,7 +90,7 @@ extension CopyStep {
     }
 
     /// All targets on one line.
-    public var targetNames: String { targets.map(\.store.description).joined(separator: ", ") }
+    public var targetNames: String { targets.map(\.store.asTarget).joined(separator: ", ") }
 }
 
 extension CopyStep {

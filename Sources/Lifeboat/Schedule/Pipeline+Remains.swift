@@ -24,7 +24,7 @@ extension Pipeline {
     {
         let root = try PipelineDocument.parse(bytes, file: file)
         let reader = DefinitionReader(file: file, variables: context.variables)
-        let parser = PipelineParser(reader: reader, folder: parentFolder(of: file), context: context)
+        let parser = PipelineParser(reader: reader, folder: context.folder ?? parentFolder(of: file), context: context)
         _ = parser.pipeline(root)
         guard !reader.faults.contains(where: { $0.key.hasPrefix("notify") }), !parser.settings.notifications.isEmpty
         else { return nil }

@@ -6,7 +6,7 @@ extension Tag {
     static let companionSuffixes = ["sig", "att", "sbom"]
 
     /// What the companions of one image begin with, `sha256-<hex>`; nil for a tag that is no companion.
-    var companionStem: Tag? {
+    public var companionStem: Tag? {
         if listsReferrers { return self }
         guard let dot = description.lastIndex(of: "."),
             Tag.companionSuffixes.contains(String(description[description.index(after: dot)...]))

@@ -21,11 +21,15 @@ struct TagChoice: Sendable {
             }
         }
         if let newest = rule.newest, newest.order == .semver {
-            tags = try TagChoice.newest(tags.filter { $0.companionStem == nil }, newest.count, in: repository)
+            tags = try TagChoice.newest(
+                tags.filter { $0.companionStem == nil }, newest.count, takesAll: rule.semver != nil, in: repository)
         }
     }
 
-    private static func newest(_ tags: [Tag], _ count: Int, in repository: String) throws(LifeboatError) -> [Tag] {
+    /// Pre-releases count where there is nothing else; a range has said itself whether it means them.
+    private static func newest(
+        _ tags: [Tag], _ count: Int, takesAll: Bool, in repository: String
+    ) throws(LifeboatError) -> [Tag] {
         var versions: [(version: SemanticVersion, tag: Tag)] = []
         var others: [Tag] = []
         for tag in tags {
@@ -40,6 +44,8 @@ struct TagChoice: Sendable {
                 others, of: repository, because: "no version",
                 advice: "leave them out with except, or take what is a version with semver: '*'")
         }
+        let releases = versions.filter(\.version.prerelease.isEmpty)
+        if !takesAll, !releases.isEmpty { versions = releases }
         versions.sort { ($0.version, $0.tag) > ($1.version, $1.tag) }
         return versions.prefix(count).map(\.tag).sorted()
     }

@@ -20,6 +20,12 @@ public enum StoreDefinition: Sendable, Hashable {
         }
     }
 
+    /// What it is called where it is read.
+    var asSource: String { self == .archive(path: "-") ? "standard input" : description }
+
+    /// What it is called where it is written.
+    var asTarget: String { self == .archive(path: "-") ? "standard output" : description }
+
     public static let archiveSuffixes = [
         ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.zstd", ".tzst", ".tar.xz", ".txz",
     ]
@@ -80,7 +86,7 @@ public struct SourceDefinition: Sendable, Hashable {
 
     /// Reads `PATH`, `HOST`, `HOST/REPOSITORY:TAG`, `HOST/REPOSITORY@DIGEST` or a pattern such as `HOST/team/**:1.*`.
     ///
-    /// - Parameter images: patterns that choose from an archive or a folder; all of it if there are none.
+    /// - Parameter images: patterns that choose from an archive, a folder or a whole registry; all of it if there are none.
     /// - Returns: a source for each pattern, since each may take other tags of the same repository.
     /// - Throws: `OCIError` or `LifeboatError` of kind `.usage`.
     public static func parse(
@@ -109,7 +115,14 @@ public struct SourceDefinition: Sendable, Hashable {
                     rule: rule)
             ]
         }
-        if isRegistry(text) { return [SourceDefinition(store: try .registry(parsing: text), selection: .all)] }
+        if isRegistry(text) {
+            let store = try StoreDefinition.registry(parsing: text)
+            guard !images.isEmpty else { return [SourceDefinition(store: store, selection: .all)] }
+            return images.map {
+                SourceDefinition(
+                    store: store, rule: SelectionRule(pattern: $0, platforms: platforms, referrers: referrers))
+            }
+        }
         let reference = try Reference(parsing: text)
         return [
             SourceDefinition(

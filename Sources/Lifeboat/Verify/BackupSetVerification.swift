@@ -3,7 +3,7 @@ import OCIArchive
 
 extension FileVerification {
     /// Reads every blob of every backup of a set, each once, and remembers in the set what it found.
-    func verifySet(_ path: String) async throws -> [ImageReport] {
+    func verifySet(_ path: String) async throws -> Outcome {
         let set = try await BackupSet.open(
             path, surroundings: environment.surroundings, files: environment.fileSystem)
         let result = try await set.verify { [observe] in observe(.moved(bytes: $0)) }
@@ -25,15 +25,13 @@ extension FileVerification {
                     + (result.isSound ? "" : "; the next export does not know what is damaged"))
         }
         if result.backups == 0, result.isSound {
-            return finish(
-                sound,
-                [
-                    LifeboatError(
-                        .notFound, "\(set.name) has no backup yet: there is nothing to verify",
-                        advice: "lifeboat export SOURCE --to \(set.name)/")
-                ])
+            let nothing = LifeboatError(
+                .notFound, "\(set.name) has no backup yet: there is nothing to verify",
+                advice: "lifeboat export SOURCE --to \(set.name)/")
+            return Outcome(images: finish(sound, [nothing]))
         }
-        return finish(
-            sound, result.findings.map { LifeboatError(.damaged, $0.description, advice: $0.advice) })
+        return Outcome(
+            images: finish(
+                sound, result.findings.map { LifeboatError(.damaged, $0.description, advice: $0.advice) }))
     }
 }

@@ -1,5 +1,6 @@
 import OCI
 import OCIArchive
+import Synchronization
 
 /// Verifies archives and layout folders as files: every byte of them, not only what an image needs.
 struct FileVerification: Sendable {
@@ -12,53 +13,66 @@ struct FileVerification: Sendable {
         self.observe = observe
     }
 
-    /// - Returns: one entry for the file, and one for each thing that is wrong with it.
-    func verify(_ definition: StoreDefinition) async throws -> [ImageReport] {
+    struct Outcome: Sendable {
+        /// One entry for each file, and one for each thing that is wrong with it.
+        var images: [ImageReport] = []
+        /// What is to be known of the whole: which images are complete where not all are.
+        var notes: [String] = []
+    }
+
+    func verify(_ definition: StoreDefinition) async throws -> Outcome {
         switch definition {
         case .archive(let path): try await verifyArchive(path)
-        case .layout(let path): try await verifyLayout(path)
+        case .layout(let path): Outcome(images: try await verifyLayout(path))
         case .backups(let path, _): try await verifySet(path)
-        case .registry: []
+        case .registry: Outcome()
         }
     }
 
     /// An archive in volumes is verified with all of them, whichever was named.
-    private func verifyArchive(_ path: String) async throws -> [ImageReport] {
+    private func verifyArchive(_ path: String) async throws -> Outcome {
         let (files, faults) = try await VolumeSearch(environment.fileSystem).files(
             of: path, environment.archiveOpening)
         var reports: [ImageReport] = []
+        var archive = VerifiedArchive()
         for file in files where await seen.insert(file) {
-            var report = try await verifyFile(file)
-            // All volumes list the same images.
-            if !reports.isEmpty, files.count > 1 { for number in report.indices { report[number].imageCount = 0 } }
-            reports += report
+            let (verified, images) = try await verifyFile(file)
+            archive.add(verified)
+            reports += images
         }
+        // All volumes list the same images: they are counted once, and only those of which nothing is lacking.
+        for number in reports.indices { reports[number].imageCount = number == 0 ? archive.count : 0 }
         for fault in faults where await seen.insert(fault.description) {
             var report = ImageReport(source: path, target: "", digest: nil, outcome: .failed)
             report.error = FailureReport(fault)
-            observe(.imageEnded(report))
             reports.append(report)
         }
-        return reports
+        for report in reports { observe(.imageEnded(report)) }
+        return Outcome(images: reports, notes: archive.words(of: path))
     }
 
-    private func verifyFile(_ path: String) async throws -> [ImageReport] {
+    private func verifyFile(_ path: String) async throws -> (ArchiveReport, [ImageReport]) {
         if path != "-", let status = try await environment.fileSystem.status(path, followLinks: true) {
             observe(.reading(file: path, bytes: status.size))
         }
+        let read = Mutex<Int64>(0)
         let report = try await ArchiveVerification(
-            path: path, opening: environment.archiveOpening, progress: { [observe] in observe(.moved(bytes: $0)) }
+            path: path, opening: environment.archiveOpening,
+            progress: { [observe] bytes in
+                read.withLock { $0 += Int64(bytes) }
+                observe(.moved(bytes: bytes))
+            }
         ).run()
         var sound = ImageReport(
             source: path, target: "", digest: report.id, outcome: report.isSound ? .done : .failed)
         sound.size = report.byteCount
-        sound.bytesMoved = report.byteCount
+        // What is cut off was not read.
+        sound.bytesMoved = read.withLock { $0 }
         sound.notes = report.notes
-        sound.imageCount = report.imageCount
         sound.notes.insert(
             "\(report.imageCount == 1 ? "1 image" : "\(report.imageCount) images"), \(report.blobCount) blobs, \(report.isSealed ? "sealed" : "not sealed")",
             at: 0)
-        return finish(
+        let images = entries(
             sound,
             report.findings.map { finding in
                 let images = finding.images.isEmpty ? "" : "; it belongs to " + finding.images.joined(separator: ", ")
@@ -67,6 +81,7 @@ struct FileVerification: Sendable {
                     advice: report.flavor == .ours
                         ? "lifeboat repair \(shown(path, limit: 1000)) --from REGISTRY|ARCHIVE" : nil)
             })
+        return (report, images)
     }
 
     private func verifyLayout(_ path: String) async throws -> [ImageReport] {
@@ -92,10 +107,14 @@ struct FileVerification: Sendable {
     }
 
     func finish(_ file: ImageReport, _ faults: [LifeboatError]) -> [ImageReport] {
-        guard let first = faults.first else {
-            observe(.imageEnded(file))
-            return [file]
-        }
+        let reports = entries(file, faults)
+        for report in reports { observe(.imageEnded(report)) }
+        return reports
+    }
+
+    /// One entry for the file, with the first of its faults, and one for each of the others.
+    private func entries(_ file: ImageReport, _ faults: [LifeboatError]) -> [ImageReport] {
+        guard let first = faults.first else { return [file] }
         var damaged = file
         damaged.error = FailureReport(first)
         var reports = [damaged]
@@ -104,7 +123,6 @@ struct FileVerification: Sendable {
             report.error = FailureReport(fault)
             reports.append(report)
         }
-        for report in reports { observe(.imageEnded(report)) }
         return reports
     }
 }

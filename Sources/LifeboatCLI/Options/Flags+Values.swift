@@ -27,6 +27,7 @@ extension SelectionFlags {
             result += try await SourceDefinition.parse(
                 text, images: images, platforms: platforms, referrers: !noReferrers, in: environment.fileSystem)
         }
+        if !images.isEmpty { try await refuseUnused(texts, in: environment) }
         for number in result.indices { result[number].store = try moved(result[number].store) }
         guard !bases.isEmpty else { return result }
         let archives = result.map(\.store).filter { if case .archive = $0 { true } else { false } }
@@ -35,6 +36,18 @@ extension SelectionFlags {
         }
         for archive in archives { environment.settings.archives[archive, default: ArchiveSettings()].bases = bases }
         return result
+    }
+
+    /// - Throws: `LifeboatError` `.usage` where there is nothing that --image chooses from.
+    private func refuseUnused(_ texts: [String], in environment: RunEnvironment) async throws {
+        for text in texts {
+            if SourceDefinition.isRegistry(text) { return }
+            if try await StoreDefinition.path(text, in: environment.fileSystem) != nil { return }
+        }
+        throw LifeboatError(
+            .usage,
+            "--image chooses from an archive, a folder or a whole registry, and there is none among the sources",
+            advice: "write the pattern behind the host: 'HOST/team/**'")
     }
 
     /// A backup set at the moment that was asked for.

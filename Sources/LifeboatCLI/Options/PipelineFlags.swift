@@ -35,21 +35,32 @@ struct PipelineFlags: ParsableArguments {
 
 extension Pipeline {
     /// Reads a definition as the command does, and says what is worth knowing about it.
-    ///
-    /// - Parameter moment: what `{date}` and `{time}` stand for; nil for now.
     static func command(
-        _ file: String, _ flags: PipelineFlags, in environment: RunEnvironment, moment: Int64? = nil
+        _ file: String, _ context: PipelineContext, in environment: RunEnvironment
     ) async throws -> Pipeline {
-        try await command(file, inputs: flags.values, in: environment, moment: moment)
-    }
-
-    static func command(
-        _ file: String, inputs: [String: String], in environment: RunEnvironment, moment: Int64? = nil
-    ) async throws -> Pipeline {
-        let context = PipelineContext(
-            variables: processVariables(), inputs: inputs, moment: moment ?? environment.surroundings.now())
         let pipeline = try await Pipeline.read(file, from: environment.fileSystem, context: context)
         for note in pipeline.notes { Terminal.story("note: " + note) }
         return pipeline
+    }
+
+    static func command(
+        _ file: String, _ flags: PipelineFlags, in environment: RunEnvironment
+    ) async throws -> Pipeline {
+        try await command(file, flags.context(environment), in: environment)
+    }
+
+    static func command(
+        _ file: String, inputs: [String: String], in environment: RunEnvironment
+    ) async throws -> Pipeline {
+        let context = PipelineContext(
+            variables: processVariables(), inputs: inputs, moment: environment.surroundings.now())
+        return try await command(file, context, in: environment)
+    }
+}
+
+extension PipelineFlags {
+    /// What a definition is given: the variables of this process, the inputs, the time.
+    func context(_ environment: RunEnvironment) -> PipelineContext {
+        PipelineContext(variables: processVariables(), inputs: values, moment: environment.surroundings.now())
     }
 }

@@ -56,7 +56,7 @@ struct SelectionFlags: ParsableArguments {
     @Option(
         name: .customLong("image"),
         help: ArgumentHelp(
-            "Take from an archive or layout only what matches, such as 'team/**' or 'apps/*:1.*'. May be repeated.",
+            "Take from an archive, a folder or a whole registry only what matches, such as 'team/**' or 'apps/*:1.*'. May be repeated.",
             valueName: "pattern"))
     var images: [String] = []
 

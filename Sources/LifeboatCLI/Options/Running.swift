@@ -7,17 +7,13 @@ import OCI
 /// - Parameter around: does the work that it is given, and whatever belongs before and after it.
 func run(
     _ steps: [Step], name: String, in environment: RunEnvironment, output: OutputFlags,
-    files: ReportFlags? = nil, answersOnStandardOutput: Bool = true,
+    reports: ReportFiles? = nil, answersOnStandardOutput: Bool = true,
     around: (@escaping @Sendable () async -> Report) async throws -> Report = { await $0() }
 ) async throws {
-    // Where a report cannot be written is known before the work, not after it.
-    let json = try await prepare(files?.report, in: environment)
-    let html = try await prepare(files?.html, in: environment)
     let progress = Progress(isQuiet: output.quiet)
     let report = try await around { await Runner(environment, observe: progress.handle).run(steps, name: name) }
     progress.end()
-    try await json?.write(report.json.indented + "\n")
-    try await html?.write(report.html)
+    try await reports?.write(report)
     try answer(report, output: output, onStandardOutput: answersOnStandardOutput)
 }
 
@@ -36,11 +32,6 @@ func answer(_ report: Report, output: OutputFlags, onStandardOutput: Bool = true
     }
 }
 
-private func prepare(_ path: String?, in environment: RunEnvironment) async throws -> ReportFile? {
-    guard let path else { return nil }
-    return try await ReportFile.prepare(path, in: environment.fileSystem)
-}
-
 /// Says what a step would do.
 func printPlan(_ step: CopyStep, in environment: RunEnvironment, output: OutputFlags) async throws {
     let name = step.kind.rawValue
@@ -51,8 +42,12 @@ func printPlan(_ step: CopyStep, in environment: RunEnvironment, output: OutputF
 /// Prints a plan and throws the exit code that it comes to.
 ///
 /// - Parameter check: whether changes are an exit code of their own.
-func answer(_ plan: PipelinePlan, output: OutputFlags, check: Bool = false) throws {
-    if output.json { Terminal.answer(plan.json) } else { PlanTable.write(plan, to: Terminal.answer) }
+func answer(_ plan: PipelinePlan, output: OutputFlags, check: Bool = false, keptIn file: String? = nil) throws {
+    if output.json {
+        Terminal.answer(plan.json)
+    } else {
+        PlanTable.write(plan, keptIn: file, to: Terminal.answer)
+    }
     for failure in plan.steps.compactMap(\.error) { Terminal.story(failure.words) }
     if plan.exitCode != 0 { throw ExitCode(plan.exitCode) }
     if check, plan.hasChanges { throw ExitCode(4) }

@@ -4,7 +4,9 @@ import OCI
 /// A plan as people read it: a table of images for every step, and what it comes to.
 enum PlanTable {
     /// Line by line: a plan may have as many as there are images in a registry.
-    static func write(_ plan: PipelinePlan, to put: (String) -> Void) {
+    ///
+    /// - Parameter file: where the plan was kept, if it was.
+    static func write(_ plan: PipelinePlan, keptIn file: String? = nil, to put: (String) -> Void) {
         for step in plan.steps { write(step, to: put) }
         if plan.steps.count > 1 {
             let changes = plan.steps.reduce(0) { $0 + $1.images.count(where: isChange) }
@@ -13,7 +15,9 @@ enum PlanTable {
                     + size(plan.steps.reduce(0) { $0 + $1.bytes })
                     + (plan.seconds.map { ", \(time($0)) or more" } ?? ""))
         }
-        put("nothing was written")
+        put(
+            file.map { "nothing was written but the plan: lifeboat run \(shown($0, limit: 1000)) does it" }
+                ?? "nothing was written")
     }
 
     private static func isChange(_ image: ImagePlan) -> Bool { [.copy, .sparse, .replace].contains(image.action) }
@@ -21,16 +25,30 @@ enum PlanTable {
     private static func write(_ step: StepPlan, to put: (String) -> Void) {
         put("\(step.name): \(step.kind.rawValue) \(step.source)" + (step.target.isEmpty ? "" : " → \(step.target)"))
         var widths = [0, 0, 0]
+        var ruleWidth = 0
         for image in step.images {
-            for (column, text) in row(image, of: step).prefix(widths.count).enumerated() {
-                widths[column] = max(widths[column], text.count)
+            for (column, text) in row(image, of: step).enumerated() {
+                if column < widths.count {
+                    widths[column] = max(widths[column], text.count)
+                } else {
+                    ruleWidth = max(ruleWidth, text.count)
+                }
             }
+        }
+        if Terminal.isNarrow {
+            // Rules go on lines of their own where they do not fit, and long names push nothing aside.
+            widths[2] = min(widths[2], max(1, Terminal.answerWidth - widths[0] - widths[1] - ruleWidth - 8))
         }
         for image in step.images {
             var line = "  "
             for (column, text) in row(image, of: step).enumerated() {
-                let pad = column < widths.count ? String(repeating: " ", count: widths[column] - text.count) : ""
-                line += (column == 1 ? pad + text : text + pad) + "  "
+                if column == widths.count, Terminal.isNarrow, line.count + text.count > Terminal.answerWidth {
+                    while line.hasSuffix(" ") { line.removeLast() }
+                    line += "\n    "
+                }
+                let pad = column < widths.count ? max(0, widths[column] - text.count) : 0
+                let blanks = String(repeating: " ", count: pad)
+                line += (column == 1 ? blanks + text : text + blanks) + "  "
             }
             while line.hasSuffix(" ") { line.removeLast() }
             put(line)

@@ -50,7 +50,11 @@ enum Summary {
             let shared = step.images.reduce(0) { $0 + $1.bytesShared }
             if shared > 0 { lines.append("  \(size(shared)) came with other images that share it") }
             if step.bytesTrusted > 0 {
-                lines.append("  \(size(step.bytesTrusted)) not sent: the target says that it holds them")
+                let reason =
+                    step.kind == .export
+                    ? "not written: the target has them, by name and size"
+                    : "not sent: the target says that it holds them"
+                lines.append("  \(size(step.bytesTrusted)) \(reason)")
             }
             for image in step.images { lines += partLines(of: image) }
             for target in step.targets { lines.append("  " + line(target)) }

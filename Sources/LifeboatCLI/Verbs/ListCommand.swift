@@ -21,8 +21,11 @@ struct ListCommand: AsyncParsableCommand {
         var environment = try RunEnvironment.command(registries, repository: selection.archive.repository)
         var entries: [Survey.Entry] = []
         let sources = try await sources(&environment)
-        for source in sources {
-            entries += try await Survey(environment).list(source, readsGraphs: !names)
+        do {
+            for source in sources { entries += try await Survey(environment).list(source, readsGraphs: !names) }
+        } catch let error as any Failure {
+            let failure = withoutLoop(FailureReport(error))
+            throw LifeboatError(failure.kind, failure.message, advice: failure.advice)
         }
         if output.json {
             Terminal.answer(JSONValue.array(entries.map(\.json)))
@@ -30,7 +33,7 @@ struct ListCommand: AsyncParsableCommand {
             for line in table(entries) { Terminal.answer(line) }
             for line in lacks(entries) { Terminal.answer(line) }
         }
-        for failure in entries.compactMap(\.failure) { Terminal.story(failure.words) }
+        for failure in entries.compactMap(\.failure) { Terminal.story(withoutLoop(failure).words) }
         if let first = entries.compactMap(\.failure).first {
             throw ExitCode(entries.contains { $0.failure == nil } ? 3 : first.kind.exitCode)
         }
@@ -45,6 +48,16 @@ struct ListCommand: AsyncParsableCommand {
         return try await selection.sources([place + ":*"], in: &environment)
     }
 
+    /// Whoever has asked for this list is not told to ask for it.
+    private func withoutLoop(_ failure: FailureReport) -> FailureReport {
+        let loop = "lifeboat list \(place) shows what is there"
+        guard let advice = failure.advice, advice.hasSuffix(loop) else { return failure }
+        var failure = failure
+        let rest = advice.dropLast(loop.count)
+        failure.advice = rest.hasSuffix("; ") ? String(rest.dropLast(2)) : nil
+        return failure
+    }
+
     /// What is not complete in a delta or a volume, by what is lacking.
     private func lacks(_ entries: [Survey.Entry]) -> [String] {
         var numbers: [String: Int] = [:]
@@ -55,24 +68,23 @@ struct ListCommand: AsyncParsableCommand {
     }
 
     private func table(_ entries: [Survey.Entry]) -> [String] {
-        let rows = entries.compactMap { entry -> [String]? in
-            guard let image = entry.image else { return nil }
+        var rows: [[String]] = []
+        // Names that say a digest are longer than any that people give, and push nothing aside.
+        var width = 0
+        for entry in entries {
+            guard let image = entry.image else { continue }
             let bytes = entry.graph.map { size($0.size) } ?? ""
-            if entry.lack != nil { return [image.name, image.descriptor.digest.description, "part", ""] }
             let kind =
                 image.descriptor.mediaType.isIndex ? "index" : image.descriptor.mediaType.isManifest ? "image" : "other"
-            return [image.name, image.descriptor.digest.description, names ? "" : kind, bytes]
+            let isPart = entry.lack != nil
+            let isUsual = image.tag.map { $0.companionStem == nil } ?? false
+            if isUsual { width = max(width, image.name.count) }
+            rows.append([
+                image.name, Terminal.digest(image.descriptor.digest), isPart ? "part" : names ? "" : kind,
+                isPart ? "" : bytes,
+            ])
         }
-        let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
-        let lines = rows.map { row in
-            zip(row, widths + [0]).map { text, width in text + String(repeating: " ", count: max(0, width - text.count))
-            }
-            .joined(separator: "  ")
-        }.map { line in
-            var line = line[...]
-            while line.hasSuffix(" ") { line = line.dropLast() }
-            return String(line)
-        }
+        let lines = Table.aligned(rows, first: width == 0 ? nil : width)
         let repositories = Set(entries.compactMap(\.image?.repository)).count
         return lines + [
             "\(count(rows.count, "image")) in \(repositories == 1 ? "1 repository" : "\(repositories) repositories")"

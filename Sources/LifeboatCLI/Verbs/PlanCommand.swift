@@ -1,6 +1,7 @@
 import ArgumentParser
 import Lifeboat
 import OCI
+import OCIArchive
 
 struct PlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -34,17 +35,26 @@ struct PlanCommand: AsyncParsableCommand {
 
     func run() async throws {
         var environment = try RunEnvironment.command(registries)
-        let moment = environment.surroundings.now()
-        let definition = try await Pipeline.command(file, pipeline, in: environment, moment: moment)
+        var context = pipeline.context(environment)
+        let path = file == "-" ? nil : absolute(file)
+        context.folder = path.map { parentFolder(of: $0) }
+        let definition = try await Pipeline.command(file, context, in: environment)
         try environment.plugInCatalog(state, definition: definition.state)
         var plan = try await PipelinePlanner(environment.with(definition.settings)).plan(
             definition.steps, name: definition.name)
-        if let digest = definition.digest, file != "-" {
+        if let folder = context.folder { plan.makeRelative(to: folder) }
+        if let digest = definition.digest, let path {
             plan.definition = .init(
-                file: file, digest: digest, moment: moment,
-                inputs: pipeline.values.filter { !definition.secretInputs.contains($0.key) })
+                file: PlanCommand.name(of: path, from: parentFolder(of: absolute(out ?? "plan.json"))),
+                digest: digest, moment: context.moment, inputs: definition.values, variables: definition.variables)
         }
         if let out { try await plan.write(to: out, in: environment.fileSystem) }
-        try answer(plan, output: output, check: check)
+        try answer(plan, output: output, check: check, keptIn: out)
+    }
+
+    /// Where the definition lies as seen from the plan: both may be moved together.
+    private static func name(of path: String, from folder: String) -> String {
+        let prefix = folder == "/" ? folder : folder + "/"
+        return path.hasPrefix(prefix) ? String(path.dropFirst(prefix.count)) : path
     }
 }

@@ -54,6 +54,12 @@ struct RestoreCommand: AsyncParsableCommand {
     func run() async throws {
         var environment = try RunEnvironment.command(registries)
         try environment.plugInCatalog(state)
+        try await ReportFiles.around(files, name: "restore", in: environment) { [environment] reports in
+            try await run(in: environment, reports)
+        }
+    }
+
+    private func run(in environment: RunEnvironment, _ reports: ReportFiles) async throws {
         let set = try await BackupSet.open(
             path, surroundings: environment.surroundings, files: environment.fileSystem)
         let chosen = try await set.choose(
@@ -83,6 +89,6 @@ struct RestoreCommand: AsyncParsableCommand {
         restore.mustBePlanned = true
         try await LifeboatCLI.run(
             [restore, Step(name: "check", work: .verify(check))], name: "restore", in: environment, output: output,
-            files: files)
+            reports: reports)
     }
 }

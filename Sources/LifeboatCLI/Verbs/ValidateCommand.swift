@@ -23,8 +23,7 @@ struct ValidateCommand: AsyncParsableCommand {
 
     func run() async throws {
         let environment = try RunEnvironment.command(nil)
-        let context = PipelineContext(
-            variables: processVariables(), inputs: pipeline.values, moment: environment.surroundings.now())
+        let context = pipeline.context(environment)
         var results: [(file: String, faults: [DefinitionError.Fault])] = []
         for file in files {
             do {

@@ -42,10 +42,17 @@ struct VerifyCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var environment = try RunEnvironment.command(registries, repository: selection.archive.repository)
+        let environment = try RunEnvironment.command(registries, repository: selection.archive.repository)
+        try await ReportFiles.around(files, name: "verify", in: environment) { reports in
+            try await run(in: environment, reports)
+        }
+    }
+
+    private func run(in environment: RunEnvironment, _ reports: ReportFiles) async throws {
+        var environment = environment
         guard let against else {
             let definitions = try await selection.sources(sources, in: &environment)
-            return try await run([VerifyStep(sources: definitions, against: nil)], in: environment)
+            return try await run([VerifyStep(sources: definitions, against: nil)], in: environment, reports)
         }
         var measure = try await StoreDefinition.path(against, in: environment.fileSystem) ?? .registry(parsing: against)
         var chosen = selection
@@ -53,8 +60,35 @@ struct VerifyCommand: AsyncParsableCommand {
             measure = try selection.moved(measure)
             chosen.at = nil
         }
-        let definitions = try await chosen.sources(sources, in: &environment)
-        try await run(definitions.map { comparison(of: $0, with: measure) }, in: environment)
+        var steps: [VerifyStep] = []
+        for text in sources {
+            if let part = try await part(text, by: measure, in: environment) {
+                let wanted = try await selection.sources([against], in: &environment)
+                steps += wanted.map { VerifyStep(sources: [$0], against: part, reread: deep ? .compared : nil) }
+            } else {
+                let definitions = try await chosen.sources([text], in: &environment)
+                steps += definitions.map { comparison(of: $0, with: measure) }
+            }
+        }
+        try await run(steps, in: environment, reports)
+    }
+
+    /// `HOST/PREFIX`, as an import has written to it; nil for what is an image, a pattern or a file.
+    ///
+    /// Without a tag it may be an image as well: it is one if the measure has that repository.
+    private func part(
+        _ text: String, by measure: StoreDefinition, in environment: RunEnvironment
+    ) async throws -> StoreDefinition? {
+        if case .registry = measure { return nil }
+        guard try await StoreDefinition.path(text, in: environment.fileSystem) == nil,
+            let slash = text.firstIndex(of: "/"), Reference.isHost(text[..<slash]),
+            !text[slash...].contains(where: { ":@*?".contains($0) }),
+            case .registry(_, let prefix) = try StoreDefinition.registry(parsing: text), !prefix.isEmpty
+        else { return nil }
+        let all = SourceDefinition(store: measure, selection: .all)
+        let held = try await Survey(environment).list(all, readsGraphs: false)
+        if held.contains(where: { $0.image?.repository.description == prefix }) { return nil }
+        return try StoreDefinition.registry(parsing: text)
     }
 
     /// What should be there is listed in the measure and looked up in what is checked, so that nothing can be missing
@@ -69,11 +103,11 @@ struct VerifyCommand: AsyncParsableCommand {
             reread: deep ? .compared : nil)
     }
 
-    private func run(_ steps: [VerifyStep], in environment: RunEnvironment) async throws {
+    private func run(_ steps: [VerifyStep], in environment: RunEnvironment, _ reports: ReportFiles) async throws {
         let steps = steps.enumerated().map { number, step in
             Step(
                 name: steps.count == 1 ? "verify" : "verify \(number + 1)", work: .verify(step), onError: .continue)
         }
-        try await LifeboatCLI.run(steps, name: "verify", in: environment, output: output, files: files)
+        try await LifeboatCLI.run(steps, name: "verify", in: environment, output: output, reports: reports)
     }
 }

@@ -28,6 +28,10 @@ public struct ArchiveReport: Sendable {
     public var damagedImages: [String] { damaged.sorted() }
 
     private var damaged: Set<String> = []
+    /// The images that its contents list, by full name; nil where nothing could be made out, or others wrote it.
+    public private(set) var images: [String]?
+    /// What each image needs besides this file; empty where all of it is here.
+    private var needs: [(name: String, needs: ImageNeeds)] = []
 
     /// The most findings that are listed; the last one then says so.
     static let findingLimit = 10_000
@@ -39,6 +43,7 @@ public struct ArchiveReport: Sendable {
 
     mutating func count(_ map: ArchiveMap) {
         imageCount = map.contents.images.count
+        images = map.contents.images.map(\.fullName)
         blobCount = map.blobs.count
         byteCount = map.blobs.reduce(0) { $0 + $1.size }
     }
@@ -51,6 +56,14 @@ public struct ArchiveReport: Sendable {
         } else {
             findings.append(.init(kind: kind, place: place, detail: detail, images: images))
         }
+    }
+
+    /// The images of a delta or a volume that are complete in it and in other volumes; nil for whole archives.
+    ///
+    /// - Parameter volumes: the volumes that are there, and without damage as far as is known.
+    public func complete(in volumes: Set<Int>) -> [String]? {
+        guard !lineage.isWhole else { return nil }
+        return needs.filter { !$0.needs.base && $0.needs.volumes.allSatisfy(volumes.contains) }.map(\.name)
     }
 
     /// The most images that a note names.
@@ -77,6 +90,7 @@ public struct ArchiveReport: Sendable {
     mutating func note(_ contents: ArchiveContents) {
         lineage = contents.lineage
         guard !lineage.isWhole else { return }
+        needs = zip(contents.images.map(\.fullName), contents.needs).map { ($0, $1) }
         if let volume = lineage.volume {
             notes.append("volume \(volume.number) of \(volume.count), of \(volume.whole)")
         }

@@ -36,6 +36,8 @@ public struct BaseContents: Sendable {
         let status = try await file.status()
         let name = shown(path, limit: 1000)
         let (contents, id): (ArchiveContents, Digest)
+        // Of contents that were taken out of an archive the file says when that was done.
+        var time: Int64?
         if head.getInteger(at: head.readerIndex, as: UInt8.self) == UInt8(ascii: "{") {
             var reader = ArchiveContentsReader(archive: name)
             try await file.forEachChunk(from: 0, count: status.size) { try reader.take($0) }
@@ -50,12 +52,13 @@ public struct BaseContents: Sendable {
                     advice: "lifeboat export \(name) --to base.tar, and build on that")
             }
             (contents, id) = (front.map.contents, front.map.id)
+            time = status.modified / 1_000_000_000
         }
         let base = ArchiveBase(
             id: contents.lineage.volume?.whole ?? id,
             // Volumes are found by the name that they have together.
             name: lastComponent(of: contents.lineage.volume == nil ? path : VolumeName(parsing: path)?.archive ?? path),
-            time: status.modified / 1_000_000_000)
+            time: time)
         return BaseContents(base, images: contents.images, blobs: contents.blobs.map(\.digest))
     }
 }

@@ -17,7 +17,7 @@ enum Fault {
             return tls("\(error)", at: address)
         }
         if let error = error as? HTTPParserError {
-            if case .invalidEOFState = error { return lost(address, "it was closed before the answer was complete") }
+            if case .invalidEOFState = error { return closed(address) }
             return .protocolViolation(
                 "\(address.authority) does not speak HTTP", advice: "check host and port: is it a registry?")
         }
@@ -61,7 +61,7 @@ enum Fault {
                 advice: "name user and password in the proxy's variable: http://USER:PASSWORD@HOST:PORT", status: 407)
         case .invalidProxyResponse:
             .transient("the proxy on the way to \(address.authority) makes no connection to it")
-        case .remoteConnectionClosed: lost(address, "it was closed before the answer was complete")
+        case .remoteConnectionClosed: closed(address)
         default:
             // The name only: a description can hold header values.
             lost(address, error.shortDescription)
@@ -75,6 +75,14 @@ enum Fault {
     private static func unreachable(_ address: WebAddress, _ reason: String) -> RegistryError {
         .transient(
             "\(address.authority) cannot be reached: \(reason)", advice: "check host and port, and that it is running")
+    }
+
+    /// A server that speaks TLS hangs up on a request that is none.
+    private static func closed(_ address: WebAddress) -> RegistryError {
+        .transient(
+            "the connection to \(address.authority) broke: it was closed before the answer was complete",
+            advice: address.scheme == .http
+                ? "if it speaks TLS, name its certificate authority: --ca FILE (tls: {ca: FILE})" : nil)
     }
 
     private static func lost(_ address: WebAddress, _ reason: String) -> RegistryError {
@@ -98,7 +106,7 @@ enum Fault {
             return RegistryError(
                 .unavailable, "\(address.authority) cannot be trusted: \(reason)",
                 advice: "name the certificate authority of the registry, --ca FILE (tls: {ca: FILE}), or have the "
-                    + "certificate renewed")
+                    + "certificate renewed", isDistrust: true)
         }
         if text.contains("uncleanShutdown") { return lost(address, "TLS ended without a close") }
         return .transient("TLS with \(address.authority) failed: \(shown(text, limit: 200))")

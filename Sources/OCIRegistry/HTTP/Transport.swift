@@ -162,9 +162,36 @@ final class Transport: Sendable {
             }
             return Fault.explain(error, at: call.address)
         }
-        let request = try request(call, exchange)
         counts.withLock { $0[call.kind, default: 0] += 1 }
         defer { exchange.close() }
+        do {
+            return try await perform(call, exchange, on: connection.client, body)
+        } catch let error as RegistryError where error.isDistrust {
+            throw await explained(error, at: call.address, connection.address)
+        }
+    }
+
+    /// The error with what is wrong with the certificates, where that can be seen.
+    private func explained(_ error: RegistryError, at place: WebAddress, _ address: String?) async -> RegistryError {
+        // Behind a proxy, or at a host that was redirected to, there is no address to look at.
+        guard let address, place.hasSameOrigin(as: registry) else { return error }
+        let look = CertificateLook(
+            host: place.host, address: address, port: place.port, group: group, timeout: options.connectTimeout)
+        do {
+            guard let fault = try await look.look()?.fault(at: surroundings.now()) else { return error }
+            return RegistryError(
+                .unavailable, "\(place.authority) cannot be trusted: \(fault.reason)", advice: fault.advice,
+                isDistrust: true)
+        } catch _ {
+            // To look again was a courtesy: the fault that there was stands.
+            return error
+        }
+    }
+
+    private func perform<R>(
+        _ call: Call, _ exchange: Exchange, on client: HTTPClient, _ body: (Exchange) async throws -> R
+    ) async throws -> R {
+        let request = try request(call, exchange)
         return try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { [options, pulse] in
                 let usual = call.isReading ? options.headerTimeout : options.writeTimeout
@@ -176,7 +203,7 @@ final class Transport: Sendable {
                 }
             }
             defer { tasks.cancelAll() }
-            exchange.start(request, on: connection.client)
+            exchange.start(request, on: client)
             return try await body(exchange)
         }
     }
