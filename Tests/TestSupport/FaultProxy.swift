@@ -44,6 +44,9 @@ public enum WireFault: String, CaseIterable, Sendable {
         }
     }
 
+    /// Whether only somebody's patience ends it.
+    public var isWaitedFor: Bool { self == .silence || self == .stall || self == .trickle }
+
     private var status: Int? { rawValue.split(separator: " ").first.flatMap { Int($0) } }
 
     /// The answer that comes instead, without asking the registry; nil to ask it.

@@ -27,16 +27,18 @@ enum TortureWorld {
         return store
     }
 
-    /// This machine, with little patience.
-    static func environment(_ folder: String) -> RunEnvironment {
+    /// This machine.
+    ///
+    /// - Parameter patience: how long an answer may take; little only where one is not to come.
+    static func environment(_ folder: String, patience: Duration = .seconds(30)) -> RunEnvironment {
         var environment = RunEnvironment(
             fileSystem: LocalFileSystem(), surroundings: .ofThisMachine, registries: RegistryOptions(),
             logger: Logger(label: "torture") { _ in SwiftLogNoOpLogHandler() }, workFolder: folder)
         environment.registries.credentials = .anonymous
-        environment.registries.headerTimeout = .milliseconds(800)
-        environment.registries.writeTimeout = .milliseconds(800)
-        environment.registries.commitTimeout = .milliseconds(800)
-        environment.registries.idleTimeout = .milliseconds(800)
+        environment.registries.headerTimeout = patience
+        environment.registries.writeTimeout = patience
+        environment.registries.commitTimeout = patience
+        environment.registries.idleTimeout = patience
         environment.retry.firstDelay = .milliseconds(1)
         environment.registries.retry.firstDelay = .milliseconds(1)
         return environment

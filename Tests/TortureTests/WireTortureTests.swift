@@ -50,6 +50,12 @@ import Testing
         try tally.close()
     }
 
+    /// What happens to answers, and how long a run waits for one.
+    private struct Spoiling: Sendable {
+        var choice: FaultProxy.Choice
+        var patience: Duration
+    }
+
     private struct Trial: Sendable {
         var requests = 0
         var faults = 0
@@ -108,42 +114,44 @@ import Testing
             default: return one.fault
             }
         }
+        let spoiling = Spoiling(
+            choice: choice, patience: one?.fault.isWaitedFor ?? false ? .milliseconds(800) : .seconds(30))
         return try await withTemporaryFolder { folder in
             switch flow {
-            case .export: return try await export(source, folder, choice)
-            case .restore: return try await restore(source, folder, choice)
-            case .copyReading: return try await copy(source, folder, choice, spoilsReading: true)
-            case .copyWriting: return try await copy(source, folder, choice, spoilsReading: false)
+            case .export: return try await export(source, folder, spoiling)
+            case .restore: return try await restore(source, folder, spoiling)
+            case .copyReading: return try await copy(source, folder, spoiling, spoilsReading: true)
+            case .copyWriting: return try await copy(source, folder, spoiling, spoilsReading: false)
             }
         }
     }
 
     /// Runs it with faults, looks, runs it again without, looks.
     private func run(
-        _ steps: [Step], _ folder: String, _ proxy: FaultProxy, _ choice: @escaping FaultProxy.Choice,
+        _ steps: [Step], _ folder: String, _ proxy: FaultProxy, _ spoiling: Spoiling,
         faults: @Sendable (_ complete: Bool) async throws -> [String]
     ) async throws -> Trial {
         var trial = Trial()
-        let runner = Runner(TortureWorld.environment(folder))
-        proxy.begin(choice)
-        trial.first = await runner.run(steps, name: "torture")
+        proxy.begin(spoiling.choice)
+        trial.first = await Runner(TortureWorld.environment(folder, patience: spoiling.patience))
+            .run(steps, name: "torture")
         (trial.requests, trial.faults) = (proxy.requests, proxy.faults)
         trial.wrong = try await faults(trial.first.exitCode == 0)
         proxy.begin()
-        trial.second = await runner.run(steps, name: "torture")
+        trial.second = await Runner(TortureWorld.environment(folder)).run(steps, name: "torture")
         trial.wrongAfterwards = try await faults(true)
         return trial
     }
 
     private func export(
-        _ source: MemoryStore, _ folder: String, _ choice: @escaping FaultProxy.Choice
+        _ source: MemoryStore, _ folder: String, _ spoiling: Spoiling
     ) async throws -> Trial {
         let path = folder + "/a.tar"
         return try await TestRegistry.run(over: source, writable: false) { host in
             try await FaultProxy.serve(before: host) { proxy, address in
                 let step = TortureWorld.copy(
                     .export, from: .registry(host: address, prefix: ""), to: .archive(path: path))
-                var trial = try await self.run([step], folder, proxy, choice) { complete in
+                var trial = try await self.run([step], folder, proxy, spoiling) { complete in
                     guard try await LocalFileSystem().status(path, followLinks: false) != nil else {
                         return complete ? ["there is no archive"] : []
                     }
@@ -167,7 +175,7 @@ import Testing
     }
 
     private func restore(
-        _ source: MemoryStore, _ folder: String, _ choice: @escaping FaultProxy.Choice
+        _ source: MemoryStore, _ folder: String, _ spoiling: Spoiling
     ) async throws -> Trial {
         let path = folder + "/a.tar"
         let made = try await TestRegistry.run(over: source, writable: false) { host in
@@ -176,15 +184,15 @@ import Testing
                 name: "before")
         }
         #expect(made.exitCode == 0)
-        return try await writing(source, folder, from: .archive(path: path), choice)
+        return try await writing(source, folder, from: .archive(path: path), spoiling)
     }
 
     private func copy(
-        _ source: MemoryStore, _ folder: String, _ choice: @escaping FaultProxy.Choice, spoilsReading: Bool
+        _ source: MemoryStore, _ folder: String, _ spoiling: Spoiling, spoilsReading: Bool
     ) async throws -> Trial {
         try await TestRegistry.run(over: source, writable: false) { host in
             guard spoilsReading else {
-                return try await self.writing(source, folder, from: .registry(host: host, prefix: ""), choice)
+                return try await self.writing(source, folder, from: .registry(host: host, prefix: ""), spoiling)
             }
             let target = MemoryStore(name: "target")
             return try await TestRegistry.run(over: target) { targetHost in
@@ -192,7 +200,7 @@ import Testing
                     let step = TortureWorld.copy(
                         .import, from: .registry(host: address, prefix: ""), to: .registry(host: targetHost, prefix: "")
                     )
-                    return try await self.run([step], folder, proxy, choice) {
+                    return try await self.run([step], folder, proxy, spoiling) {
                         try await TortureWorld.faults(of: target, against: source, complete: $0)
                     }
                 }
@@ -201,13 +209,13 @@ import Testing
     }
 
     private func writing(
-        _ source: MemoryStore, _ folder: String, from: StoreDefinition, _ choice: @escaping FaultProxy.Choice
+        _ source: MemoryStore, _ folder: String, from: StoreDefinition, _ spoiling: Spoiling
     ) async throws -> Trial {
         let target = MemoryStore(name: "target")
         return try await TestRegistry.run(over: target) { host in
             try await FaultProxy.serve(before: host) { proxy, address in
                 let step = TortureWorld.copy(.import, from: from, to: .registry(host: address, prefix: ""))
-                return try await self.run([step], folder, proxy, choice) {
+                return try await self.run([step], folder, proxy, spoiling) {
                     try await TortureWorld.faults(of: target, against: source, complete: $0)
                 }
             }
