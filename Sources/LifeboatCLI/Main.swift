@@ -8,9 +8,9 @@ import OCI
 enum Main {
     static func main() async {
         Memory.keepSmall()
-        Memory.allowManyFiles()
         signal(SIGPIPE, SIG_IGN)  // a reader that goes away is an error of the write, with a message
         let work = Task {
+            try Memory.allowManyFiles()
             var command = try LifeboatCommand.parseAsRoot()
             if var verb = command as? any AsyncParsableCommand {
                 try await verb.run()

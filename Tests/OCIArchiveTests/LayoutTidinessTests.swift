@@ -48,6 +48,21 @@ struct LayoutTidinessTests {
         }
     }
 
+    @Test func `of an upload that nobody finishes nothing is left`() async throws {
+        try await withTemporaryFolder { folder in
+            let layout = try await Layout.create(folder, surroundings: .ofThisMachine)
+            let target = try #require(layout.target(try RepositoryName("a")) as? any UploadTarget)
+            let upload = try await target.beginUpload()
+            let bytes = SeededBytes.buffer(1000, seed: 5)
+            _ = try await target.append(to: upload) { try await $0(bytes) }
+            try await layout.flush()
+            #expect(try names(in: folder) == ["blobs", "index.json", "oci-layout"])
+            await #expect(throws: (any Error).self) {
+                _ = try await target.commitUpload(upload, as: Digest(of: bytes))
+            }
+        }
+    }
+
     @Test func `runs that write and tidy up at once lose nothing`() async throws {
         try await withTemporaryFolder { folder in
             try await forEach(0..<4, limit: 4) { run in

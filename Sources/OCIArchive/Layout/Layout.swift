@@ -85,6 +85,7 @@ extension Layout {
     /// Makes everything that was pushed so far visible and durable, and leaves nothing else in the folder.
     public func flush() async throws {
         try await catalog.flush()
+        await uploads.discardIdle()
         try await folder.tidy()
     }
 

@@ -65,4 +65,12 @@ actor LayoutUploads {
     func end(_ id: String) {
         sessions[id] = nil
     }
+
+    /// Forgets what nobody is adding to: who comes back begins anew.
+    func discardIdle() async {
+        for (id, session) in sessions where !session.isTaken {
+            sessions[id] = nil
+            await session.partial.discard()
+        }
+    }
 }
