@@ -10,8 +10,8 @@ enum Main {
         Memory.keepSmall()
         signal(SIGPIPE, SIG_IGN)  // a reader that goes away is an error of the write, with a message
         let work = Task {
-            try Memory.allowManyFiles()
             var command = try LifeboatCommand.parseAsRoot()
+            try Memory.allowManyFiles()
             if var verb = command as? any AsyncParsableCommand {
                 try await verb.run()
             } else {

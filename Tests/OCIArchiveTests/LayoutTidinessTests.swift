@@ -56,7 +56,7 @@ struct LayoutTidinessTests {
             let bytes = SeededBytes.buffer(1000, seed: 5)
             _ = try await target.append(to: upload) { try await $0(bytes) }
             try await layout.flush()
-            #expect(try names(in: folder) == ["blobs", "index.json", "oci-layout"])
+            #expect(try !names(in: folder).contains("lifeboat-tmp"))
             await #expect(throws: (any Error).self) {
                 _ = try await target.commitUpload(upload, as: Digest(of: bytes))
             }
