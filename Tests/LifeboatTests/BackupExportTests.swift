@@ -178,7 +178,14 @@ struct BackupExportTests {
             for number in 0..<6 { try await nights.push("app\(number)", "1", seed: UInt64(number)) }
             _ = try await BackupSet.create(nights.path, surroundings: nights.surroundings)
             let codes = await withTaskGroup(of: Int32.self) { group in
-                for _ in 0..<3 { group.addTask { await nights.export().exitCode } }
+                // The clock stands still, and what is the same in every respect would be one backup.
+                for number in 0..<3 {
+                    group.addTask {
+                        await Runner(nights.environment).run(
+                            [Step(name: "backup", work: .copy(nights.step), onError: .stop)], name: "nightly-\(number)"
+                        ).exitCode
+                    }
+                }
                 return await group.reduce(into: []) { $0.append($1) }
             }
             #expect(codes == [0, 0, 0])
