@@ -108,6 +108,11 @@ import Testing
                 #expect(result.status == code, "\(arguments): \(result.errors)")
             }
             #expect(try await Lifeboat.run("serve", "init", folder + "/tls", "--host", "a b").status == 64)
+            // Pushes never go into backups.
+            #expect(try await Lifeboat.run("backups", "init", folder + "/set").status == 0)
+            let overlaid = try await Program.run(
+                Lifeboat.binary, ["serve", backup, "--listen", "127.0.0.1:0", "--overlay", folder + "/set/"])
+            #expect(overlaid.status == 64, "\(overlaid.errors)")
             #expect(!exists(folder + "/tls/ca.key"))
         }
     }

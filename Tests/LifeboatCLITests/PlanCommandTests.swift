@@ -34,6 +34,33 @@ import Testing
 
     private func json(_ text: String) throws -> JSONValue { try JSONValue(parsing: Array(text.utf8), in: "output") }
 
+    @Test func `plans and reports replace plans and reports, and nothing else`() async throws {
+        try await withWorld { _, _, folder, hosts in
+            try Data("a backup".utf8).write(to: URL(fileURLWithPath: folder + "/a.tar"))
+            let definition = try Data(contentsOf: URL(fileURLWithPath: folder + "/p.yaml"))
+            for arguments in [
+                ["plan", "p.yaml", "--out", "a.tar"], ["plan", "p.yaml", "--out", "p.yaml"],
+                ["run", "p.yaml", "--report", "p.yaml"], ["run", "p.yaml", "--html", "a.tar"],
+            ] {
+                let result = try await Lifeboat.run(arguments, in: folder, environment: hosts)
+                #expect(result.status == 73, "\(arguments): \(result.errors)")
+            }
+            #expect(try Data(contentsOf: URL(fileURLWithPath: folder + "/a.tar")) == Data("a backup".utf8))
+            #expect(try Data(contentsOf: URL(fileURLWithPath: folder + "/p.yaml")) == definition)
+            let same = try await Lifeboat.run(
+                ["run", "p.yaml", "--html", "x", "--report", "x"], in: folder, environment: hosts)
+            #expect(same.status == 64)
+            for _ in 0..<2 {
+                let plan = try await Lifeboat.run(
+                    ["plan", "p.yaml", "--out", "plan.json"], in: folder, environment: hosts)
+                #expect(plan.status == 0, "\(plan.errors)")
+                let run = try await Lifeboat.run(
+                    ["run", "p.yaml", "--html", "r.html", "--report", "r.json"], in: folder, environment: hosts)
+                #expect(run.status == 0, "\(run.errors)")
+            }
+        }
+    }
+
     @Test func `--check says by its exit code whether anything would change`() async throws {
         try await withWorld { _, new, folder, hosts in
             let before = try await Lifeboat.run("plan", "p.yaml", "--check", in: folder, environment: hosts)

@@ -157,6 +157,32 @@ import Testing
 
     // MARK: What belongs to an image
 
+    @Test(arguments: [
+        "{repositories: app, tags: multi}", "{repositories: app, tags: 'mul*'}", "{repositories: '*', tags: 'mul*'}",
+    ])
+    func `signatures of the children of an index come with it`(_ rule: String) async throws {
+        let store = MemoryStore(name: "r")
+        let children = [try await push(store, "app", 1), try await push(store, "app", 2)]
+        let descriptors = zip(children, ["amd64", "arm64"]).map { child, architecture in
+            var descriptor = child.descriptor
+            descriptor.platform = Platform(os: "linux", architecture: architecture)
+            return descriptor
+        }
+        let index = try Manifest(SeededImages.index(descriptors), mediaType: .ociIndex, from: "test")
+        try await store.target(RepositoryName("app")).push(index, tags: [Tag("multi")])
+        let other = try await push(store, "app", 3, "other")
+        for (number, image) in (children + [index, other]).enumerated() {
+            try await sign(store, "app", image, UInt64(10 + number))
+        }
+        let signatures = (children + [index]).map { "app:sha256-\($0.descriptor.digest.hex).sig" }
+        #expect(try await Set(names(select(store, rules(rule)))) == Set(["app:multi"] + signatures))
+        // Of platforms that are left out, nothing is taken along.
+        let one = rule.replacing("}", with: ", platforms: linux/arm64}")
+        let some = try await names(select(store, rules(one)))
+        #expect(some.contains(signatures[1]))
+        #expect(!some.contains(signatures[0]))
+    }
+
     @Test func `signatures come with their image and are no versions`() async throws {
         let store = MemoryStore(name: "r")
         let old = try await push(store, "app", 1, "1.0")

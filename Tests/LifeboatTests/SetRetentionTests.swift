@@ -37,6 +37,29 @@ import Testing
         return try await set.seal(BackupRecord(header: header, heads: try await set.heads()))
     }
 
+    @Test func `nothing is forgotten while a record that stays is damaged, but for that record itself`() async throws {
+        try await withSet { set, add in
+            for night in 0..<3 { _ = try await add(Self.start + Int64(night) * Self.day, .complete, nil) }
+            let newest = try #require(try await set.backups().last)
+            let path = set.path + "/records/" + newest.file
+            var text = try String(contentsOfFile: path, encoding: .utf8)
+            // In the middle: neither the header nor the seal says so.
+            let head = try #require(text.range(of: #""record":"head""#))
+            let changed = text.index(before: text.index(head.lowerBound, offsetBy: -10))
+            text.replaceSubrange(changed...changed, with: text[changed] == "0" ? "1" : "0")
+            try text.write(toFile: path, atomically: false, encoding: .utf8)
+            await #expect(throws: ArchiveError.self) {
+                _ = try await SetRetention(Retention([.last: 1])).apply(to: set, now: now)
+            }
+            await #expect(throws: ArchiveError.self) {
+                _ = try await Forgetting(set, [try await set.backups()[0].name], force: false).run()
+            }
+            #expect(try await set.backups().count == 3)
+            _ = try await Forgetting(set, [newest.name], force: false).run()
+            #expect(try await set.backups().count == 2)
+        }
+    }
+
     @Test func `each pipeline and source of a set is kept by itself`() async throws {
         try await withSet { set, _ in
             var kept: Set<Digest> = []

@@ -33,7 +33,12 @@ extension BackupSet {
                 isAccepted
                     ? "it was suspect and has been accepted: \(shown(suspect))" : "it is suspect: \(shown(suspect))")
         }
-        if !isByID { words += try await othersThan(backup, pipeline: pipeline) }
+        if !isByID {
+            words += try await othersThan(backup, pipeline: pipeline)
+            words += try await state().alarms.filter { $0.kind != .damagedEvidence }.map {
+                "there may be a newer one: \($0.description)"
+            }
+        }
         return ChosenBackup(backup: backup, words: words)
     }
 

@@ -33,7 +33,7 @@ extension StepPlan {
             }
         }
         if let gone = wanted.values.map(\.source).min() {
-            throw moved("\(gone) is no longer there")
+            throw moved("\(gone) is no longer there, or the rules choose other images now")
         }
         return result
     }

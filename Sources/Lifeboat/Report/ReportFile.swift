@@ -11,7 +11,10 @@ public struct ReportFile: Sendable {
     /// Fails before the run where the file could not be written after it.
     ///
     /// - Throws: `LifeboatError` `.usage` if the folder is not there, `FileError`.
-    public static func prepare(_ path: String, in fileSystem: any FileSystem) async throws -> ReportFile {
+    ///   `.conflict` if something else is there than what it is to replace.
+    public static func prepare(
+        _ path: String, replacing kind: Kind? = nil, in fileSystem: any FileSystem
+    ) async throws -> ReportFile {
         let folder = parentFolder(of: path)
         guard try await fileSystem.status(folder, followLinks: true)?.kind == .folder else {
             throw LifeboatError(
@@ -22,7 +25,40 @@ public struct ReportFile: Sendable {
         if try await fileSystem.status(path, followLinks: true)?.kind == .folder {
             throw LifeboatError(.usage, "\(shown(path, limit: 1000)) is a folder, want a file")
         }
+        if let kind { try await check(path, holds: kind, in: fileSystem) }
         return ReportFile(path: path, fileSystem: fileSystem)
+    }
+
+    /// What a file holds that may be replaced, by how it begins.
+    public enum Kind: String, Sendable {
+        case report, page, plan
+
+        fileprivate var beginnings: [String] {
+            switch self {
+            case .report: ["{\n  \"began\":", "{\n  \"error\":"]
+            case .page: ["<!doctype html>"]
+            case .plan: ["{\n  \"bytes\":", "{\"bytes\":"]
+            }
+        }
+    }
+
+    /// - Throws: `LifeboatError` `.conflict` if a file is there that does not begin as one of this kind does.
+    static func check(_ path: String, holds kind: Kind, in fileSystem: any FileSystem) async throws {
+        guard let status = try await fileSystem.status(path, followLinks: true), status.kind == .file, status.size > 0
+        else { return }
+        let file = try await fileSystem.open(path, .read)
+        let head: ByteBuffer
+        do {
+            head = try await file.read(at: 0, count: 64)
+        } catch {
+            try await file.close()
+            throw error
+        }
+        try await file.close()
+        guard !kind.beginnings.contains(where: { head.readableBytesView.starts(with: $0.utf8) }) else { return }
+        throw LifeboatError(
+            .conflict, "\(shown(path, limit: 1000)) is there and is no \(kind.rawValue)",
+            advice: "give another name, or remove it; nothing was changed")
     }
 
     /// Replaces what is there in one step.

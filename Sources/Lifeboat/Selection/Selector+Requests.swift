@@ -44,7 +44,7 @@ extension Selector {
             selected.filter { $0.image.tag != nil }.map { "\($0.image.repository)@\($0.image.descriptor.digest)" })
         selected.removeAll { $0.image.tag == nil && tagged.contains($0.image.name) }
         listed = try await listCompanions(of: selected, listed, rules)
-        let companions = companions(of: &selected, listed, rules)
+        let companions = try await companions(of: &selected, listed, rules)
         selected += try await resolve(companions, rules, &outcome)
         // A repository's images together, those that belong to one behind it.
         outcome.selected = selected.enumerated().sorted {
@@ -260,7 +260,9 @@ extension Selector {
     /// What to ask for because it belongs to one of the images, and is not selected by itself already.
     ///
     /// What is gets to know its image.
-    private func companions(of selected: inout [Selected], _ listed: [Listed], _ rules: Ruleset) -> [Wanted] {
+    private func companions(
+        of selected: inout [Selected], _ listed: [Listed], _ rules: Ruleset
+    ) async throws -> [Wanted] {
         var numbers: [RepositoryName: [Int]] = [:]
         for (number, entry) in selected.enumerated() { numbers[entry.image.repository, default: []].append(number) }
         var wanted: [Wanted] = []
@@ -281,6 +283,13 @@ extension Selector {
                 guard let stem = selected[number].image.tag?.companionStem, let owner = owners[stem] else { continue }
                 selected[number] = rules.companion(selected[number].image, of: owner, by: entry.rule)
             }
+            // Who signs an index recursively signs its children too. Where tags are listed, they say whether anybody has.
+            let isSigned = entry.companions?.contains { $0.companionType != nil && owners[$0.companionStem ?? $0] == nil }
+            if isSigned ?? true {
+                let roots = images.map { selected[$0].image }.filter { $0.tag?.companionStem == nil }
+                for child in try await children(of: roots.map(\.descriptor), in: entry.repository, rule)
+                where owners.updateValue(child, forKey: Tag(referrersOf: child)) == nil { order.append(child) }
+            }
             if let companions = entry.companions {
                 for tag in companions where !known.contains(tag) {
                     guard let stem = tag.companionStem, let owner = owners[stem] else { continue }
@@ -299,5 +308,36 @@ extension Selector {
             }
         }
         return wanted
+    }
+
+    /// The manifests of indexes that a rule wants, however deep. What cannot be read is left to the plan to say.
+    private func children(
+        of roots: [Descriptor], in repository: RepositoryName, _ rule: SelectionRule
+    ) async throws -> [Digest] {
+        var found: [Digest] = []
+        var seen = Set(roots.map(\.digest))
+        // Of what was only listed it may not be known whether it is an index.
+        var waiting = roots.filter { $0.mediaType.isIndex || !$0.mediaType.isManifest }
+        guard !waiting.isEmpty else { return [] }
+        let source = try await store.source(repository)
+        while let index = waiting.popLast(), seen.count < ImageGraph.nodeLimit {
+            do {
+                let manifest: Manifest
+                if let spool {
+                    manifest = try await SpooledReader(source: source, spool: spool).manifest(index)
+                } else {
+                    manifest = try await source.manifest(index)
+                }
+                guard case .index(let children) = manifest.kind else { continue }
+                for child in children where child.mediaType.isManifest && seen.insert(child.digest).inserted {
+                    let isWanted = child.platform.map { platform in rule.platforms.contains { $0.matches(platform) } }
+                    if rule.platforms.isEmpty || isWanted ?? true { found.append(child.digest) }
+                    if child.mediaType.isIndex { waiting.append(child) }
+                }
+            } catch let error as any Failure where error.kind != .internal && error.kind != .local {
+                continue
+            }
+        }
+        return found
     }
 }

@@ -46,6 +46,14 @@ public struct ServedStore: Sendable {
         }
         let served = try await opened(definition, manner, in: environment)
         guard let overlay = manner.overlay else { return served }
+        guard try await environment.fileSystem.status(overlay + "/records", followLinks: true) == nil else {
+            throw LifeboatError(
+                .usage, "\(shown(overlay, limit: 1000)) is a backup set, and takes no pushes",
+                advice: "--overlay wants a folder of its own; lifeboat import brings home what is in it")
+        }
+        if case .layout(let path) = definition, resolvedPath(path) == resolvedPath(overlay) {
+            throw LifeboatError(.usage, "--overlay is what is served; --writable takes pushes into it")
+        }
         let layout = try await Layout.create(
             overlay, surroundings: environment.surroundings, files: environment.fileSystem)
         var whole = ServedStore(

@@ -20,9 +20,12 @@ actor ReportFiles {
         _ flags: ReportFlags, name: String, in environment: RunEnvironment,
         _ work: (ReportFiles) async throws -> Void
     ) async throws {
+        if let report = flags.report, let html = flags.html, absolute(report) == absolute(html) {
+            throw LifeboatError(.usage, "--report and --html are the same file")
+        }
         let files = ReportFiles(
-            json: try await prepare(flags.report, in: environment),
-            html: try await prepare(flags.html, in: environment))
+            json: try await prepare(flags.report, .report, in: environment),
+            html: try await prepare(flags.html, .page, in: environment))
         let began = environment.surroundings.now()
         do {
             try await work(files)
@@ -43,8 +46,10 @@ actor ReportFiles {
         try await html?.write(report.html)
     }
 
-    private static func prepare(_ path: String?, in environment: RunEnvironment) async throws -> ReportFile? {
+    private static func prepare(
+        _ path: String?, _ kind: ReportFile.Kind, in environment: RunEnvironment
+    ) async throws -> ReportFile? {
         guard let path else { return nil }
-        return try await ReportFile.prepare(path, in: environment.fileSystem)
+        return try await ReportFile.prepare(path, replacing: kind, in: environment.fileSystem)
     }
 }

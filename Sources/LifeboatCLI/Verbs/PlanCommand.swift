@@ -35,6 +35,7 @@ struct PlanCommand: AsyncParsableCommand {
 
     func run() async throws {
         var environment = try RunEnvironment.command(registries)
+        if let out { _ = try await ReportFile.prepare(out, replacing: .plan, in: environment.fileSystem) }
         var context = pipeline.context(environment)
         let path = file == "-" ? nil : absolute(file)
         context.folder = path.map { parentFolder(of: $0) }

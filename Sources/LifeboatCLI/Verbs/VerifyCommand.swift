@@ -39,6 +39,9 @@ struct VerifyCommand: AsyncParsableCommand {
         if against == nil, !selection.images.isEmpty {
             throw ValidationError("--image goes with --against: without it all of an archive or folder is read")
         }
+        if against == nil, selection.at != nil {
+            throw ValidationError("--at goes with --against: without it all backups of a set are read")
+        }
     }
 
     func run() async throws {

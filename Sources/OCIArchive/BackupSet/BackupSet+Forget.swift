@@ -9,18 +9,33 @@ extension BackupSet {
     ///   - choosing: which ones. They may be gone already: that ends the alarm about them. Nobody else changes the set
     ///     while it is asked and until all is done.
     ///   - givingUp: called afterwards: files of records that cannot be read, to be removed too.
-    /// - Throws: `ArchiveError` `.locked` while another process writes or prunes, `FileError`, what `choosing` throws.
+    /// - Throws: `ArchiveError` `.locked` while another process writes or prunes, `.damaged` if a record that would stay
+    ///   is; `FileError`, what `choosing` throws.
     public func forget(
         because reason: String, choosing: (BackupSetState) async throws -> [Digest],
         givingUp: () -> [String] = { [] }
     ) async throws {
         try await locked(shared: false) {
             let state = try await state()
-            try await forgetLocked(try await choosing(state), because: reason)
+            let ids = try await choosing(state)
+            // What stays must be there to be restored: nothing goes because of a record that cannot be read.
+            for backup in state.backups where !ids.contains(backup.id) { try await check(backup, in: state) }
+            try await forgetLocked(ids, because: reason)
             for file in givingUp() {
                 try await giveUpLocked(record: file, id: state.id(ofRecord: file), because: reason)
             }
             try await writeNewestIndex()
+        }
+    }
+
+    private func check(_ backup: Backup, in state: BackupSetState) async throws {
+        do {
+            try await checkBytes(of: backup)
+        } catch let error as any Failure where error.kind == .damaged || error.kind == .notFound {
+            throw ArchiveError.damaged(
+                "nothing is forgotten: \(error.description)",
+                advice: "put it back from a copy of the set; where there is none, give it up: lifeboat forget \(name) "
+                    + backup.name)
         }
     }
 

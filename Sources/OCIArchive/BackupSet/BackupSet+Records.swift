@@ -174,6 +174,35 @@ extension BackupSet {
         }
     }
 
+    /// Reads a record whole, and holds its bytes against its seal without looking at what they say.
+    ///
+    /// - Throws: `ArchiveError` `.damaged`, `.notFound`; `FileError`.
+    func checkBytes(of backup: Backup) async throws {
+        let place = place(of: backup.file)
+        guard let (file, status) = try await folder.open(recordsPath + "/" + backup.file) else {
+            throw ArchiveError(.notFound, "\(place) is not there any more")
+        }
+        try await closing(file) {
+            let tail = max(0, status.size - Int64(BackupSeal.sizeLimit))
+            let end = try await file.read(at: tail, count: BackupSeal.sizeLimit).readableBytesView
+            // The seal is the last line, and is not part of what it seals.
+            let line = end.dropLast().lastIndex(of: UInt8(ascii: "\n")).map { end.distance(from: end.startIndex, to: $0) + 1 }
+            let sealed = tail + Int64(line ?? 0)
+            var digester = Digester(.sha256)
+            var offset: Int64 = 0
+            while offset < sealed {
+                let bytes = try await file.read(at: offset, count: Int(min(Int64(BackupSet.readSize), sealed - offset)))
+                guard bytes.readableBytes > 0 else { break }
+                offset += Int64(bytes.readableBytes)
+                digester.update(bytes)
+            }
+            let id = digester.finalize()
+            guard id == backup.id else {
+                throw ArchiveError.damaged("\(place) was changed: got \(id), want \(backup.id)")
+            }
+        }
+    }
+
     /// Makes a backup: writes its record, syncs it, and gives it its name. All that it lists must be in place.
     ///
     /// The same record twice is one backup.
