@@ -39,15 +39,20 @@ import Testing
 
     @Test func `nothing is forgotten while a record that stays is damaged, but for that record itself`() async throws {
         try await withSet { set, add in
-            for night in 0..<3 { _ = try await add(Self.start + Int64(night) * Self.day, .complete, nil) }
-            let newest = try #require(try await set.backups().last)
-            let path = set.path + "/records/" + newest.file
-            var text = try String(contentsOfFile: path, encoding: .utf8)
+            for night in 0..<2 { _ = try await add(Self.start + Int64(night) * Self.day, .complete, nil) }
+            let time = Self.start + 2 * Self.day
+            let image = NamedImage(
+                registry: "r.example.com", repository: try RepositoryName("app"), tag: try Tag("1.0"),
+                descriptor: Descriptor(of: ByteBuffer(string: "{}"), mediaType: .ociManifest))
+            let header = BackupHeader(
+                pipeline: "nightly", source: "r.example.com", scope: "", began: time, ended: time, state: .complete,
+                suspect: nil)
+            let newest = try await set.seal(
+                BackupRecord(header: header, heads: try await set.heads(), images: [image]))
             // In the middle: neither the header nor the seal says so.
-            let head = try #require(text.range(of: #""record":"head""#))
-            let changed = text.index(before: text.index(head.lowerBound, offsetBy: -10))
-            text.replaceSubrange(changed...changed, with: text[changed] == "0" ? "1" : "0")
-            try text.write(toFile: path, atomically: false, encoding: .utf8)
+            let path = set.path + "/records/" + newest.file
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            try text.replacing(#""1.0""#, with: #""1.1""#).write(toFile: path, atomically: false, encoding: .utf8)
             await #expect(throws: ArchiveError.self) {
                 _ = try await SetRetention(Retention([.last: 1])).apply(to: set, now: now)
             }

@@ -133,13 +133,9 @@ extension Selector {
         guard !byStem.isEmpty, let repository = images.first?.repository else { return selected }
         let source = try await catalog.source(repository)
         var owners: [Tag: Digest] = [:]
-        for image in selected.map(\.image) where image.tag?.companionStem == nil {
-            owners[Tag(referrersOf: image.descriptor.digest)] = image.descriptor.digest
-            guard image.descriptor.mediaType.isIndex,
-                case .index(let children) = try await source.manifest(image.descriptor).kind
-            else { continue }
-            for child in children { owners[Tag(referrersOf: child.digest)] = child.digest }
-        }
+        let roots = selected.map(\.image).filter { $0.tag?.companionStem == nil }.map(\.descriptor)
+        let digests = roots.map(\.digest) + (try await children(of: roots, from: source, rule))
+        for digest in digests { owners[Tag(referrersOf: digest)] = digest }
         var result = selected
         for index in result.indices {
             guard let stem = result[index].image.tag?.companionStem, let owner = owners[stem] else { continue }

@@ -287,7 +287,8 @@ extension Selector {
             let isSigned = entry.companions?.contains { $0.companionType != nil && owners[$0.companionStem ?? $0] == nil }
             if isSigned ?? true {
                 let roots = images.map { selected[$0].image }.filter { $0.tag?.companionStem == nil }
-                for child in try await children(of: roots.map(\.descriptor), in: entry.repository, rule)
+                let source = try await store.source(entry.repository)
+                for child in try await children(of: roots.map(\.descriptor), from: source, rule)
                 where owners.updateValue(child, forKey: Tag(referrersOf: child)) == nil { order.append(child) }
             }
             if let companions = entry.companions {
@@ -308,36 +309,5 @@ extension Selector {
             }
         }
         return wanted
-    }
-
-    /// The manifests of indexes that a rule wants, however deep. What cannot be read is left to the plan to say.
-    private func children(
-        of roots: [Descriptor], in repository: RepositoryName, _ rule: SelectionRule
-    ) async throws -> [Digest] {
-        var found: [Digest] = []
-        var seen = Set(roots.map(\.digest))
-        // Of what was only listed it may not be known whether it is an index.
-        var waiting = roots.filter { $0.mediaType.isIndex || !$0.mediaType.isManifest }
-        guard !waiting.isEmpty else { return [] }
-        let source = try await store.source(repository)
-        while let index = waiting.popLast(), seen.count < ImageGraph.nodeLimit {
-            do {
-                let manifest: Manifest
-                if let spool {
-                    manifest = try await SpooledReader(source: source, spool: spool).manifest(index)
-                } else {
-                    manifest = try await source.manifest(index)
-                }
-                guard case .index(let children) = manifest.kind else { continue }
-                for child in children where child.mediaType.isManifest && seen.insert(child.digest).inserted {
-                    let isWanted = child.platform.map { platform in rule.platforms.contains { $0.matches(platform) } }
-                    if rule.platforms.isEmpty || isWanted ?? true { found.append(child.digest) }
-                    if child.mediaType.isIndex { waiting.append(child) }
-                }
-            } catch let error as any Failure where error.kind != .internal && error.kind != .local {
-                continue
-            }
-        }
-        return found
     }
 }
