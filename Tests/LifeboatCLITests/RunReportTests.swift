@@ -81,7 +81,7 @@ import Testing
 
     @Test func `a verification that cannot begin leaves its own report`() async throws {
         try await withTemporaryFolder { folder in
-            try Program.write("{}", to: folder + "/r.json")
+            try Program.write("{\n  \"began\": \"yesterday\"}", to: folder + "/r.json")
             let run = try await Lifeboat.run(
                 "verify", "a.example.com/x:1", "--against", "b.tar", "--image", "x", "--report", "r.json", in: folder)
             #expect(run.status == 64, "\(run.output)\(run.errors)")

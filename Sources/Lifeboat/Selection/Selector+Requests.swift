@@ -284,7 +284,9 @@ extension Selector {
                 selected[number] = rules.companion(selected[number].image, of: owner, by: entry.rule)
             }
             // Who signs an index recursively signs its children too. Where tags are listed, they say whether anybody has.
-            let isSigned = entry.companions?.contains { $0.companionType != nil && owners[$0.companionStem ?? $0] == nil }
+            let isSigned = entry.companions?.contains {
+                $0.companionType != nil && owners[$0.companionStem ?? $0] == nil
+            }
             if isSigned ?? true {
                 let roots = images.map { selected[$0].image }.filter { $0.tag?.companionStem == nil }
                 let source = try await store.source(entry.repository)

@@ -186,7 +186,9 @@ extension BackupSet {
             let tail = max(0, status.size - Int64(BackupSeal.sizeLimit))
             let end = try await file.read(at: tail, count: BackupSeal.sizeLimit).readableBytesView
             // The seal is the last line, and is not part of what it seals.
-            let line = end.dropLast().lastIndex(of: UInt8(ascii: "\n")).map { end.distance(from: end.startIndex, to: $0) + 1 }
+            let line = end.dropLast().lastIndex(of: UInt8(ascii: "\n")).map {
+                end.distance(from: end.startIndex, to: $0) + 1
+            }
             let sealed = tail + Int64(line ?? 0)
             var digester = Digester(.sha256)
             var offset: Int64 = 0
