@@ -192,7 +192,7 @@ struct PullTests {
         try await TestRegistry.run(over: store, writable: false, patience: .seconds(1)) { address in
             let request = ByteBuffer(
                 string: "GET \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n")
-            let cut = try await SilentClient.bytes(for: request, from: address, silent: .seconds(3))
+            let cut = try await SilentClient.bytes(for: request, from: address, silent: .seconds(8))
             #expect(cut < 30_000_000)
         }
         try await TestRegistry.run(over: store, writable: false) { address in
@@ -223,7 +223,7 @@ struct PullTests {
         }
         let stopping = ContinuousClock.now - asked
         client.cancel()
-        #expect(stopping < .seconds(20), "the client would have kept it for a minute")
+        #expect(stopping < .seconds(45), "the client would have kept it for a minute")
     }
 
     @Test func `many clients at once are all served`() async throws {

@@ -108,6 +108,6 @@ import Testing
         task.cancel()
         let began = ContinuousClock.now
         await #expect(throws: CancellationError.self) { _ = try await task.value }
-        #expect(began.duration(to: .now) < .seconds(10))
+        #expect(began.duration(to: .now) < .seconds(45))
     }
 }
