@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
-.PHONY: help demo test torture fuzz build dist bench format check-format
+.PHONY: help demo test test-threads torture fuzz build dist bench format check-format
 
 sources := Package.swift Sources Tests
 
@@ -14,6 +14,11 @@ test:          ## runs all tests
 	@Scripts/install-dependencies build
 	@Scripts/install-dependencies test
 	swift test
+
+test-threads:  ## runs them under thread sanitizer
+	@Scripts/install-dependencies build
+	@Scripts/install-dependencies test
+	@Scripts/test-threads
 
 torture:       ## runs every fault at every place and prints a table (an hour or more)
 	@Scripts/install-dependencies build

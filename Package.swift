@@ -132,3 +132,13 @@ let package = Package(
             path: "Tests/FuzzTargets", swiftSettings: strict),
     ]
 )
+
+// What `make fuzz` builds: it links only with `-sanitize=fuzzer`.
+if Context.environment["LIFEBOAT_FUZZ"] != nil {
+    package.targets += [
+        .systemLibrary(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
+        .executableTarget(
+            name: "fuzz", dependencies: ["FuzzTargets", "CFuzzer"], path: "Tests/Fuzz", exclude: ["inputs", "CFuzzer"],
+            swiftSettings: strict),
+    ]
+}

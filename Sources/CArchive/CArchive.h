@@ -1,8 +1,10 @@
 // libarchive for the gzip and zstd filters, liblzma for xz with a memory limit, zlib to read gzip with its checksums.
-// And one call of the C library that Swift does not see.
+// And what Swift does not see of the C library.
 #include <archive.h>
 #include <archive_entry.h>
+#include <linux/magic.h>
 #include <lzma.h>
+#include <sys/vfs.h>
 #include <zlib.h>
 
 // Macros with casts, which Swift does not import.

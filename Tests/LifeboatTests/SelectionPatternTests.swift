@@ -1,5 +1,6 @@
 import Lifeboat
 import OCI
+import TestSupport
 import Testing
 
 @Suite struct SelectionPatternTests {
@@ -60,8 +61,8 @@ import Testing
     func `no expression takes long`(_ pattern: String) throws {
         let parsed = try NamePattern(parsing: "regex:" + pattern)
         let name = String(repeating: "a", count: 254) + "!"
-        let took = ContinuousClock().measure { #expect(!parsed.matches(name)) }
-        #expect(took < .seconds(2))
+        let took = processorTime { #expect(!parsed.matches(name)) }
+        #expect(took < 2)
     }
 
     @Test func `one expression serves many tasks`() async throws {

@@ -130,7 +130,7 @@ final class MemoryPipe: File {
     func readNext(_ count: Int) async throws -> ByteBuffer { try readBlocking(at: nil, count: count) }
     func writeNext(_ bytes: ByteBuffer) async throws { try await file.writeNext(bytes) }
     func read(at offset: Int64, count: Int) async throws -> ByteBuffer { throw FileError("read", path, code: ESPIPE) }
-    func write(_ bytes: ByteBuffer, at offset: Int64) async throws { throw FileError("write", path, code: ESPIPE) }
+    func write(_ pieces: [ByteBuffer], at offset: Int64) async throws { throw FileError("write", path, code: ESPIPE) }
     func reserve(_ range: Range<Int64>) async throws { throw FileError("reserve", path, code: ESPIPE) }
     func truncate(_ size: Int64) async throws { throw FileError("truncate", path, code: ESPIPE) }
     func sync() async throws { throw FileError("sync", path, code: EINVAL) }
@@ -157,12 +157,13 @@ struct MemoryFile: File {
         }
     }
 
-    func write(_ bytes: ByteBuffer, at offset: Int64) async throws {
+    func write(_ pieces: [ByteBuffer], at offset: Int64) async throws {
         try files.note("write", path)
+        let bytes = pieces.flatMap { $0.readableBytesView }
         node.bytes.withLock { stored in
-            let end = Int(offset) + bytes.readableBytes
+            let end = Int(offset) + bytes.count
             if stored.count < end { stored += [UInt8](repeating: 0, count: end - stored.count) }
-            stored.replaceSubrange(Int(offset)..<end, with: bytes.readableBytesView)
+            stored.replaceSubrange(Int(offset)..<end, with: bytes)
         }
     }
 

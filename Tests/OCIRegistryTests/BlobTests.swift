@@ -31,7 +31,8 @@ struct BlobTests {
         .reset(after: 0),
     ])
     func `R2: a download that breaks off goes on where it was`(ending: ScriptedAnswer.Ending) async throws {
-        let options = RegistryOptions.quick { $0.idleTimeout = .milliseconds(400) }
+        // Patience where nobody is to wait: the machine may be busy.
+        let options = RegistryOptions.quick { if case .stall = ending { $0.idleTimeout = .seconds(2) } }
         try await withScript(options) { request in
             request.number == 0
                 ? ScriptedAnswer(200, body: bytes, ending: ending) : part(bytes, from: offset(request))
@@ -232,12 +233,10 @@ struct BlobTests {
         try await withScript { _ in
             ScriptedAnswer(200, body: bytes, ending: .stall(after: 1000))
         } _: { repository, _ in
-            let start = ContinuousClock.now
             let task = Task { try await collect(repository) }
             try await Task.sleep(for: .milliseconds(100))
             task.cancel()
-            await #expect(throws: CancellationError.self) { try await task.value }
-            #expect(ContinuousClock.now - start < .seconds(30))
+            await #expect(throws: CancellationError.self, "a stall would be another error") { try await task.value }
         }
     }
 }

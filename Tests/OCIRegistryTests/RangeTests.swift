@@ -128,7 +128,7 @@ struct RangeTests {
     @Test(arguments: [ScriptedAnswer.Ending.close(after: 20_000), .reset(after: 20_000), .stall(after: 20_000)])
     func `a part that breaks off goes on where it was`(ending: ScriptedAnswer.Ending) async throws {
         let broken = Mutex<Set<Int>>([])
-        let options = options { $0.idleTimeout = .milliseconds(400) }
+        let options = options { if case .stall = ending { $0.idleTimeout = .seconds(2) } }
         try await withScript(options) { request in
             guard let range = range(request, of: bytes), range.count == 50_000 else {
                 return slowly(request, bytes, rate: range(request, of: bytes) == nil ? 400_000 : nil)

@@ -89,7 +89,7 @@ import Testing
                     try await forEach(0..<12, limit: 12) { _ in _ = try await repository.find(.tag(Tag("1"))) }
                 }
                 // Two at once, ten more at 50 ms each.
-                #expect(took > .milliseconds(450) && took < .seconds(60), "\(took)")
+                #expect(took > .milliseconds(450), "\(took)")
             }
         }
     }
@@ -106,7 +106,7 @@ import Testing
                     try await repository.write(Content(bytes, as: blob, from: "test"))
                     try await repository.read(blob) { try await $0.verify() }
                 }
-                #expect(took > .milliseconds(1000) && took < .seconds(60), "\(took)")
+                #expect(took > .milliseconds(1000), "\(took)")
             }
         }
     }

@@ -192,13 +192,13 @@ struct PullTests {
         try await TestRegistry.run(over: store, writable: false, patience: .seconds(1)) { address in
             let request = ByteBuffer(
                 string: "GET \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n")
-            let cut = try await SilentClient.bytes(for: request, from: address, silent: .seconds(8))
+            let cut = try await SilentClient.bytes(for: request, from: address, silent: .untilLetGo)
             #expect(cut < 30_000_000)
         }
         try await TestRegistry.run(over: store, writable: false) { address in
             let request = ByteBuffer(
                 string: "GET \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n")
-            let whole = try await SilentClient.bytes(for: request, from: address, silent: .zero)
+            let whole = try await SilentClient.bytes(for: request, from: address, silent: .time(.zero))
             #expect(whole > 30_000_000)
         }
     }
@@ -213,7 +213,9 @@ struct PullTests {
                 string: "GET \(path) HTTP/1.1\r\nHost: \(address)\r\nConnection: close\r\n\r\n")
             let (requests, request) = AsyncStream.makeStream(of: Void.self)
             let client = Task {
-                try await SilentClient.bytes(for: question, from: address, silent: .seconds(60)) { request.finish() }
+                try await SilentClient.bytes(for: question, from: address, silent: .time(.seconds(600))) {
+                    request.finish()
+                }
             }
             for await _ in requests {}
             // An answer to somebody else: the server has come round to the first.
@@ -223,7 +225,7 @@ struct PullTests {
         }
         let stopping = ContinuousClock.now - asked
         client.cancel()
-        #expect(stopping < .seconds(45), "the client would have kept it for a minute")
+        #expect(stopping < .seconds(300), "the client would have kept it for ten minutes")
     }
 
     @Test func `many clients at once are all served`() async throws {

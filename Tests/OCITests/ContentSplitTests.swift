@@ -106,8 +106,8 @@ import Testing
         }
         try await Task.sleep(for: .milliseconds(20))
         task.cancel()
-        let began = ContinuousClock.now
-        await #expect(throws: CancellationError.self) { _ = try await task.value }
-        #expect(began.duration(to: .now) < .seconds(45))
+        await #expect(throws: CancellationError.self, "after a minute it would be too few bytes") {
+            _ = try await task.value
+        }
     }
 }

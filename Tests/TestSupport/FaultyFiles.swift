@@ -124,10 +124,10 @@ private struct FaultyFile: File {
         return try file.readBlocking(at: offset, count: count)
     }
 
-    func write(_ bytes: ByteBuffer, at offset: Int64) async throws {
+    func write(_ pieces: [ByteBuffer], at offset: Int64) async throws {
         try files.pass("write", path)
         files.isWriting(path)
-        try await file.write(bytes, at: offset)
+        try await file.write(pieces, at: offset)
     }
 
     func writeNext(_ bytes: ByteBuffer) async throws {

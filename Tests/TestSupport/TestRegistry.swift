@@ -8,7 +8,7 @@ public enum TestRegistry {
     ///   - body: is given the address, such as `127.0.0.1:40123`.
     public static func run<R: Sendable>(
         over store: any SourceStore = MemoryStore(), writable: Bool = true,
-        security: ServerSecurity = ServerSecurity(), patience: Duration = .seconds(30),
+        security: ServerSecurity = ServerSecurity(), patience: Duration = .seconds(300),
         figures: ServerFigures = ServerFigures(), onFault: @escaping @Sendable (String) -> Void = { _ in },
         _ body: @escaping @Sendable (String) async throws -> R
     ) async throws -> R {

@@ -13,7 +13,8 @@ struct ProcessTortureTests {
 
     /// Calls at which a state becomes another one.
     private static let calls = [
-        "pwrite64", "write", "fdatasync", "fsync", "rename", "renameat", "renameat2", "unlink", "unlinkat", "ftruncate",
+        "pwritev", "pwrite64", "write", "fdatasync", "fsync", "rename", "renameat", "renameat2", "unlink", "unlinkat",
+        "ftruncate",
         "fallocate", "openat", "close", "mkdir",
     ]
 
@@ -32,7 +33,9 @@ struct ProcessTortureTests {
                 cases.append(Case(injection: "\(call):signal=KILL:when=\(number)", kills: true, isHarmless: false))
             }
         }
-        for call in ["pwrite64", "write", "fdatasync", "fsync", "rename", "renameat", "openat", "close", "fallocate"] {
+        for call in [
+            "pwritev", "pwrite64", "write", "fdatasync", "fsync", "rename", "renameat", "openat", "close", "fallocate",
+        ] {
             for number in [1, 2, 3, 5, 8, 13, 21, 34] {
                 for error in ["EIO", "ENOSPC", "EACCES", "EMFILE"] {
                     cases.append(

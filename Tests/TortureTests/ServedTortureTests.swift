@@ -11,7 +11,8 @@ import Testing
 @Suite(.serialized, .enabled(if: BuiltCommand.canTrace, "strace and the built command are needed"))
 struct ServedTortureTests {
     private static let calls = [
-        "pwrite64", "write", "fdatasync", "fsync", "rename", "unlink", "ftruncate", "openat", "mkdir", "sendto",
+        "pwritev", "pwrite64", "write", "fdatasync", "fsync", "rename", "unlink", "ftruncate", "openat", "mkdir",
+        "sendto",
         "writev",
     ]
     private static let injections: [String] = calls.flatMap { call in

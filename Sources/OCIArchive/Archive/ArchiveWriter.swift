@@ -22,46 +22,6 @@ extension ArchiveWriter {
     func begun(_ number: Int) async throws -> Prefix? { nil }
 }
 
-/// Collects small chunks into large writes.
-struct WriteRun {
-    /// The longest write of collected chunks: the buffer never grows, and stays below what malloc maps (`Memory`).
-    static let size = 508 << 10
-    private static let mostCapacity = WriteRun.size + Int(Tar.blockSize)
-
-    private var bytes = ByteBuffer()
-    private var offset: Int64
-    private let capacity: Int
-
-    /// - Parameter count: bytes that will come, as far as it is known.
-    init(at offset: Int64, expecting count: Int64 = .max) {
-        self.offset = offset
-        capacity = Int(min(Int64(WriteRun.mostCapacity), count))
-    }
-
-    mutating func append(_ chunk: ByteBuffer, to file: any File) async throws {
-        if bytes.readableBytes + chunk.readableBytes > WriteRun.size { try await flush(to: file) }
-        if chunk.readableBytes >= WriteRun.size {
-            try await file.write(chunk, at: offset)
-            offset += Int64(chunk.readableBytes)
-            return
-        }
-        bytes.reserveCapacity(capacity)
-        bytes.writeImmutableBuffer(chunk)
-    }
-
-    /// - Parameter count: less than a block.
-    mutating func append(zeros count: Int) {
-        bytes.writeRepeatingByte(0, count: count)
-    }
-
-    mutating func flush(to file: any File) async throws {
-        guard bytes.readableBytes > 0 else { return }
-        try await file.write(bytes, at: offset)
-        offset += Int64(bytes.readableBytes)
-        bytes.clear()
-    }
-}
-
 extension ArchiveMap {
     /// Writes a slot from its header to its padding, `base` bytes before where it stands in the tar.
     ///
@@ -70,7 +30,7 @@ extension ArchiveMap {
         let slot = slots[number]
         let isBegun = content.prefix.count > 0
         let start = isBegun ? slot.contentOffset + content.prefix.count : slot.headerOffset
-        var run = WriteRun(at: start - base, expecting: slot.end - start)
+        var run = WriteRun(at: start - base)
         if !isBegun { try await run.append(header(number), to: file) }
         try await content.forEachChunk { chunk in try await run.append(chunk, to: file) }
         run.append(zeros: Tar.padding(slot.size))

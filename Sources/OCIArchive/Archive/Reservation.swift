@@ -2,7 +2,7 @@ import Synchronization
 
 /// Reserves the space of a file while it is being written already.
 ///
-/// On a file system in memory this takes as long as the writing, and nothing can be written meanwhile: hence in steps.
+/// In steps: nothing else can be written meanwhile.
 final class Reservation: Sendable {
     private static let step: Int64 = 32 << 20
 

@@ -44,9 +44,9 @@ actor BackupBlobs {
         let partial = try await LayoutPartial.create("blob", in: self.set.folder)
         do {
             if blob.size >= LayoutFolder.reservedSize { try await partial.file.reserve(blob.size) }
-            var gathering = WriteGathering()
-            try await content.forEachChunk { try await gathering.add($0, to: partial.file) }
-            try await gathering.flush(to: partial.file)
+            var run = WriteRun()
+            try await content.forEachChunk { try await run.append($0, to: partial.file) }
+            try await run.flush(to: partial.file)
             try await makeFolder(for: blob.digest.algorithm)
             if blob.size >= BackupBlobs.largeSize {
                 try await partial.sync()

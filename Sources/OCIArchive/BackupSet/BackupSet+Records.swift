@@ -212,9 +212,9 @@ extension BackupSet {
         let partial = try await LayoutPartial.create("record", in: folder)
         let id: Digest
         do {
-            var gathering = WriteGathering()
-            id = try await record.write { try await gathering.add($0, to: partial.file) }
-            try await gathering.flush(to: partial.file)
+            var run = WriteRun()
+            id = try await record.write { try await run.append($0, to: partial.file) }
+            try await run.flush(to: partial.file)
         } catch {
             await partial.discard()
             throw error

@@ -46,7 +46,8 @@ public protocol File: Sendable {
     func readNext(_ count: Int) async throws -> ByteBuffer
     /// `read` or, without an offset, `readNext`, for a thread that may block, such as one that runs a decoder.
     func readBlocking(at offset: Int64?, count: Int) throws -> ByteBuffer
-    func write(_ bytes: ByteBuffer, at offset: Int64) async throws
+    /// Writes pieces one behind the other; at most 1,024.
+    func write(_ pieces: [ByteBuffer], at offset: Int64) async throws
     /// Appends to a pipe or terminal.
     func writeNext(_ bytes: ByteBuffer) async throws
     /// The digest of `count` bytes from `offset` on, and how many there were: fewer only at the end of the file.
@@ -70,6 +71,8 @@ public protocol File: Sendable {
 extension File {
     /// Takes a lock that nobody shares.
     func lock() async throws -> Bool { try await lock(shared: false) }
+
+    public func write(_ bytes: ByteBuffer, at offset: Int64) async throws { try await write([bytes], at: offset) }
 }
 
 public struct FileStatus: Sendable, Hashable {

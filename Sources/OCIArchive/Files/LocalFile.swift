@@ -102,16 +102,17 @@ final class LocalFile: File {
         return (digester.finalize(), done)
     }
 
-    func write(_ bytes: ByteBuffer, at offset: Int64) async throws {
+    func write(_ pieces: [ByteBuffer], at offset: Int64) async throws {
         let path = path
         try await run("write") { descriptor in
-            try bytes.withUnsafeReadableBytes { raw in
-                var done = 0
-                while done < raw.count {
-                    let position = offset + Int64(done)
-                    done += try check("write \(raw.count - done) bytes at \(position) to", path) {
-                        pwrite(descriptor, raw.baseAddress! + done, raw.count - done, off_t(position))
+            try withVectors(of: pieces) { vectors in
+                var (left, position) = (vectors, offset)
+                while !left.isEmpty {
+                    let done = try check("write \(left.reduce(0) { $0 + $1.iov_len }) bytes at \(position) to", path) {
+                        pwritev(descriptor, left.baseAddress, Int32(left.count), off_t(position))
                     }
+                    position += Int64(done)
+                    left.drop(done)
                 }
             }
         }
@@ -133,10 +134,13 @@ final class LocalFile: File {
 
     /// Not `posix_fallocate`: where the file system cannot reserve, that one reads and writes every block instead, and
     /// would undo what is written meanwhile (posix_fallocate(3), "glibc notes").
+    ///
+    /// Nothing in memory (tmpfs): there it takes page after page, as long as writing them, while nobody else can write.
     func reserve(_ range: Range<Int64>) async throws {
         let path = path
         guard !range.isEmpty else { return }
         try await run("reserve space in") { descriptor in
+            guard !LocalFile.isInMemory(descriptor) else { return }
             while fallocate(descriptor, 0, off_t(range.lowerBound), off_t(range.count)) != 0 {
                 switch errno {
                 case EINTR: continue
@@ -145,6 +149,11 @@ final class LocalFile: File {
                 }
             }
         }
+    }
+
+    private static func isInMemory(_ descriptor: Int32) -> Bool {
+        var status = statfs()
+        return fstatfs(descriptor, &status) == 0 && Int(status.f_type) == Int(TMPFS_MAGIC)
     }
 
     func truncate(_ size: Int64) async throws {
@@ -180,5 +189,44 @@ final class LocalFile: File {
             // On Linux the descriptor is gone even if close is interrupted: it must not be tried again.
             if Glibc.close(open) != 0, errno != EINTR { throw FileError("close", path, code: errno) }
         }
+    }
+}
+
+/// Hands over where the bytes of buffers are, leaving out empty ones.
+private func withVectors<R>(
+    of buffers: [ByteBuffer], _ body: (UnsafeMutableBufferPointer<iovec>) throws -> R
+) rethrows -> R {
+    var vectors: [iovec] = []
+    vectors.reserveCapacity(buffers.count)
+    return try withVectors(of: buffers[...], behind: &vectors, body)
+}
+
+/// One call within the other, since an address counts only within the closure that is given it.
+private func withVectors<R>(
+    of buffers: ArraySlice<ByteBuffer>, behind vectors: inout [iovec],
+    _ body: (UnsafeMutableBufferPointer<iovec>) throws -> R
+) rethrows -> R {
+    guard let buffer = buffers.first else { return try vectors.withUnsafeMutableBufferPointer { try body($0) } }
+    return try buffer.withUnsafeReadableBytes { bytes in
+        if !bytes.isEmpty {
+            vectors.append(iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count))
+        }
+        return try withVectors(of: buffers.dropFirst(), behind: &vectors, body)
+    }
+}
+
+extension UnsafeMutableBufferPointer<iovec> {
+    /// Takes away the first bytes.
+    fileprivate mutating func drop(_ count: Int) {
+        var (left, count) = (self[...], count)
+        while let first = left.first, count >= first.iov_len {
+            count -= first.iov_len
+            left = left.dropFirst()
+        }
+        if count > 0 {
+            left[left.startIndex].iov_base += count
+            left[left.startIndex].iov_len -= count
+        }
+        self = UnsafeMutableBufferPointer(rebasing: left)
     }
 }

@@ -53,9 +53,9 @@ extension LayoutFolder {
             if content.descriptor.size >= LayoutFolder.reservedSize {
                 try await partial.file.reserve(content.descriptor.size)
             }
-            var gathering = WriteGathering()
-            try await content.forEachChunk { try await gathering.add($0, to: partial.file) }
-            try await gathering.flush(to: partial.file)
+            var run = WriteRun()
+            try await content.forEachChunk { try await run.append($0, to: partial.file) }
+            try await run.flush(to: partial.file)
         } catch {
             await partial.discard()
             throw error

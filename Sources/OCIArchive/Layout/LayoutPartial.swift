@@ -46,36 +46,3 @@ struct LayoutPartial: Sendable {
         await afterFailure { try await folder.files.remove(path) }
     }
 }
-
-/// Small chunks gathered into writes of a useful size; large ones pass uncopied.
-struct WriteGathering: Sendable {
-    private static let size = 256 << 10
-    private var gathered = ByteBuffer()
-    /// Where the next write goes.
-    private(set) var offset: Int64
-
-    init(at offset: Int64 = 0) {
-        self.offset = offset
-    }
-
-    mutating func add(_ chunk: ByteBuffer, to file: any File) async throws {
-        if chunk.readableBytes >= WriteGathering.size / 2 {
-            try await flush(to: file)
-            try await write(chunk, to: file)
-            return
-        }
-        gathered.writeImmutableBuffer(chunk)
-        if gathered.readableBytes >= WriteGathering.size { try await flush(to: file) }
-    }
-
-    mutating func flush(to file: any File) async throws {
-        guard gathered.readableBytes > 0 else { return }
-        try await write(gathered, to: file)
-        gathered.clear()
-    }
-
-    private mutating func write(_ chunk: ByteBuffer, to file: any File) async throws {
-        try await file.write(chunk, at: offset)
-        offset += Int64(chunk.readableBytes)
-    }
-}

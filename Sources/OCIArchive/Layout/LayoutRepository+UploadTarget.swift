@@ -9,22 +9,22 @@ extension LayoutRepository: UploadTarget {
     func append(to id: String, from producer: Content.Producer) async throws -> Int64 {
         var session = try await layout.uploads.take(id, in: repository)
         let file = session.partial.file
-        var gathering = WriteGathering(at: session.received.count)
+        var run = WriteRun(at: session.received.count)
         var arrived = session.received
         do {
             do {
                 try await producer { chunk in
-                    try await gathering.add(chunk, to: file)
+                    try await run.append(chunk, to: file)
                     arrived.append(chunk)
                 }
             } catch {
-                try await gathering.flush(to: file)
+                try await run.flush(to: file)
                 throw error
             }
-            try await gathering.flush(to: file)
+            try await run.flush(to: file)
         } catch {
             // What is hashed must be what is in the file: a write that failed is not counted.
-            if gathering.offset == arrived.count { session.received = arrived }
+            if run.offset == arrived.count { session.received = arrived }
             await layout.uploads.giveBack(id, session)
             throw error
         }
