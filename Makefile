@@ -13,7 +13,7 @@ demo: build    ## builds, then loses a registry and gets its images back
 test:          ## runs all tests
 	@Scripts/install-dependencies build
 	@Scripts/install-dependencies test
-	swift test
+	@Scripts/test
 
 test-threads:  ## runs them under thread sanitizer
 	@Scripts/install-dependencies build

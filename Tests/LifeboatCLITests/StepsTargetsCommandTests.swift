@@ -50,7 +50,7 @@ import Testing
             }
             #expect(exists(folder + "/state/catalog.sqlite"))
         }
-        #expect(try await new.repositories().count == 3)
+        #expect(await new.repositories().count == 3)
     }
 
     @Test func `ours follows what we wrote, and names what we did not`() async throws {
