@@ -73,6 +73,59 @@ struct BackupCommandTests {
         }
     }
 
+    @Test func `of a set that pipelines share every verb says which backup it takes, and takes another one`()
+        async throws
+    {
+        let store = try await seededStore()
+        try await withTemporaryFolder { folder in
+            try await TestRegistry.run(over: store) { host in
+                func run(_ words: String...) async throws -> Program.Result {
+                    try await Lifeboat.run(words, in: folder)
+                }
+                #expect(try await run("backups", "init", "set").status == 0)
+                for (name, rule) in [("apps", "team/**"), ("multi", "multi")] {
+                    try """
+                    {version: 1, name: \(name), stores: {r: {registry: '\(host)'}, s: {backups: set}},
+                     images: [{repositories: ['\(rule)']}], steps: [{name: export, export: {from: r, to: s}}]}
+                    """.write(toFile: "\(folder)/\(name).yaml", atomically: true, encoding: .utf8)
+                    let ran = try await run("run", name + ".yaml")
+                    #expect(ran.status == 0, "\(ran.output)\(ran.errors)")
+                    try await Task.sleep(for: .milliseconds(1100))
+                }
+                let note = "it is the newest of all; the set has others beside it (apps, from \(host))"
+                let listed = try await run("list", "set")
+                #expect(listed.output.contains("1 image in 1 repository"), "\(listed.output)")
+                #expect(listed.errors.contains(note), "\(listed.errors)")
+                let other = try await run("list", "set", "--pipeline", "apps")
+                #expect(other.output.contains("10 images in 5 repositories"), "\(other.output)")
+                #expect(!other.errors.contains(note), "\(other.errors)")
+                let tar = try await run("export", "set", "--to", "multi.tar")
+                #expect(tar.status == 0 && tar.errors.contains(note), "\(tar.errors)")
+                let apps = try await run("export", "set", "--pipeline", "apps", "--to", "apps.tar")
+                #expect(apps.output.hasPrefix("export: 10 images moved"), "\(apps.output)")
+                let compared = try await run("verify", host, "--against", "set")
+                #expect(compared.errors.contains(note), "\(compared.errors)")
+                let part = try await run("verify", host, "--against", "set", "--pipeline", "apps")
+                #expect(part.output.hasPrefix("verify: 10 images equal"), "\(part.output)")
+                let since = try await run("export", host + "/team/**", "--since", "set", "--to", "a.tar")
+                #expect(since.errors.contains("since " + note), "\(since.errors)")
+                let delta = try await run(
+                    "export", host + "/team/**", "--since", "set", "--pipeline", "apps", "--to", "b.tar")
+                #expect(delta.status == 0 && !delta.errors.contains(note), "\(delta.errors)")
+                #expect(try bytes(of: folder + "/b.tar").count < bytes(of: folder + "/a.tar").count)
+                let none = try await run("list", "multi.tar", "--pipeline", "apps")
+                #expect(none.status == 64 && none.errors.contains("--pipeline chooses a backup of a set"))
+                // A definition has no flags, and says it in its report.
+                try """
+                {version: 1, stores: {s: {backups: set}, t: {archive: again.tar}},
+                 images: [{repositories: ['**']}], steps: [{name: out, export: {from: s, to: t}}]}
+                """.write(toFile: folder + "/out.yaml", atomically: true, encoding: .utf8)
+                let ran = try await run("run", "out.yaml")
+                #expect(ran.output.contains("at: ID chooses one of those"), "\(ran.output)")
+            }
+        }
+    }
+
     @Test func `what cannot be is said in one line with a way out`() async throws {
         try await withTemporaryFolder { folder in
             let set = folder + "/set"

@@ -41,6 +41,15 @@ import Testing
             let words =
                 "  note: 3 of 4 images of delta.tar are complete without what it builds on, which was not read: "
             #expect(result.output.contains(words), "\(result.output)")
+            let both = try await done("verify", "delta.tar", "--base", "base.tar", in: folder)
+            #expect(both.output.hasPrefix("verify: 4 images verified, "), "\(both.output)")
+            #expect(both.output.contains(", which was read too\n"), "\(both.output)")
+            #expect(!both.output.contains("are complete"), "\(both.output)")
+            var damaged = try bytes(of: folder + "/base.tar")
+            damaged[damaged.count / 2] ^= 1
+            try damaged.write(to: URL(fileURLWithPath: folder + "/damaged.tar"))
+            let bad = try await Lifeboat.run("verify", "delta.tar", "--base", "damaged.tar", in: folder)
+            #expect(bad.status == 65 && bad.output.contains("of damaged.tar"), "\(bad.output)\(bad.errors)")
             let whole = try await done("verify", "base.tar", in: folder)
             #expect(whole.output.hasPrefix("verify: 1 image verified, "), "\(whole.output)")
             #expect(!whole.output.contains("note:"), "\(whole.output)")

@@ -40,6 +40,15 @@ struct FileVerification: Sendable {
             archive.add(verified)
             reports += images
         }
+        let bases = environment.archiveSettings(.archive(path: path)).bases
+        if !bases.isEmpty {
+            let images = try await verify(bases)
+            let joined = try await environment.openedArchive(path)
+            if images.allSatisfy({ $0.outcome == .done }), let linked = joined as? any LinkedArchive {
+                archive.completeWithBases = Set(try await joined.images().filter { linked.lack(of: $0) == nil }.map(\.fullName))
+            }
+            reports += images
+        }
         // All volumes list the same images: they are counted once, and only those of which nothing is lacking.
         for number in reports.indices { reports[number].imageCount = number == 0 ? archive.count : 0 }
         for fault in faults where await seen.insert(fault.description) {
@@ -49,6 +58,17 @@ struct FileVerification: Sendable {
         }
         for report in reports { observe(.imageEnded(report)) }
         return Outcome(images: reports, notes: archive.words(of: path))
+    }
+
+    /// What a delta builds on, read as files too; their own images are not counted.
+    private func verify(_ bases: [StoreDefinition]) async throws -> [ImageReport] {
+        var reports: [ImageReport] = []
+        for base in bases {
+            var reader = environment
+            reader.settings.archives = [:]
+            reports += try await FileVerification(environment: reader, observe: { _ in }).verify(base).images
+        }
+        return reports
     }
 
     private func verifyFile(_ path: String) async throws -> (ArchiveReport, [ImageReport]) {

@@ -11,8 +11,11 @@ enum Summary {
     }
 
     /// What of an image is missing or damaged, a line each.
-    private static func partLines(of image: ImageReport) -> [String] {
-        let name = image.source.isEmpty ? image.target : image.source
+    ///
+    /// - Parameter kind: a check reads the source; whoever repairs has read the target.
+    private static func partLines(of image: ImageReport, in kind: StepReport.Kind) -> [String] {
+        let isAtTarget = image.source.isEmpty || kind != .verify && kind != .drill && !image.target.isEmpty
+        let name = isAtTarget ? image.target : image.source
         let lines = image.parts.prefix(namesPerCause).map { part in
             let state =
                 switch part.kind {
@@ -56,7 +59,7 @@ enum Summary {
                     : "not sent: the target says that it holds them"
                 lines.append("  \(size(step.bytesTrusted)) \(reason)")
             }
-            for image in step.images { lines += partLines(of: image) }
+            for image in step.images { lines += partLines(of: image, in: step.kind) }
             for target in step.targets { lines.append("  " + line(target)) }
             if let archive = step.archive { lines.append("  id \(archive)") }
         }

@@ -16,7 +16,7 @@ struct InspectCommand: AsyncParsableCommand {
     func run() async throws {
         var environment = try RunEnvironment.command(registries, repository: selection.archive.repository)
         var trees: [(image: NamedImage, tree: Survey.Node?, lack: FailureReport?)] = []
-        let sources = try await selection.sources([place], in: &environment)
+        let sources = try await selection.sources([place], in: &environment, quiet: output.quiet)
         for source in sources {
             trees += try await Survey(environment).inspect(source)
         }

@@ -40,12 +40,12 @@ struct ListCommand: AsyncParsableCommand {
     }
 
     private func sources(_ environment: inout RunEnvironment) async throws -> [SourceDefinition] {
-        let asWritten = try await selection.sources([place], in: &environment)
+        let asWritten = try await selection.sources([place], in: &environment, quiet: output.quiet)
         guard case .registry = asWritten[0].store, !place.contains("*"), !place.contains("@"),
             let slash = place.firstIndex(of: "/"), !place[slash...].contains(":")
         else { return asWritten }
         // HOST/REPOSITORY without a tag: all of its tags.
-        return try await selection.sources([place + ":*"], in: &environment)
+        return try await selection.sources([place + ":*"], in: &environment, quiet: output.quiet)
     }
 
     /// Whoever has asked for this list is not told to ask for it.

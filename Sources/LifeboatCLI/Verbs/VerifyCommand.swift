@@ -39,8 +39,9 @@ struct VerifyCommand: AsyncParsableCommand {
         if against == nil, !selection.images.isEmpty {
             throw ValidationError("--image goes with --against: without it all of an archive or folder is read")
         }
-        if against == nil, selection.at != nil {
-            throw ValidationError("--at goes with --against: without it all backups of a set are read")
+        if against == nil, selection.choice.isGiven {
+            throw ValidationError(
+                "--at, --backup and --pipeline go with --against: without it all backups of a set are read")
         }
     }
 
@@ -54,22 +55,28 @@ struct VerifyCommand: AsyncParsableCommand {
     private func run(in environment: RunEnvironment, _ reports: ReportFiles) async throws {
         var environment = environment
         guard let against else {
-            let definitions = try await selection.sources(sources, in: &environment)
+            let definitions = try await selection.sources(
+                sources, in: &environment, quiet: output.quiet, choosing: false)
             return try await run([VerifyStep(sources: definitions, against: nil)], in: environment, reports)
         }
         var measure = try await StoreDefinition.path(against, in: environment.fileSystem) ?? .registry(parsing: against)
         var chosen = selection
         if case .backups = measure {
-            measure = try selection.moved(measure)
-            chosen.at = nil
+            measure = try await selection.choice.applied(to: measure, in: environment, quiet: output.quiet)
+            chosen.choice.clear()
         }
         var steps: [VerifyStep] = []
         for text in sources {
             if let part = try await part(text, by: measure, in: environment) {
-                let wanted = try await selection.sources([against], in: &environment)
-                steps += wanted.map { VerifyStep(sources: [$0], against: part, reread: deep ? .compared : nil) }
+                let wanted = try await chosen.sources(
+                    [against], in: &environment, quiet: output.quiet, choosing: false)
+                steps += wanted.map { wanted in
+                    VerifyStep(
+                        sources: [SourceDefinition(store: measure, selection: wanted.selection)], against: part,
+                        reread: deep ? .compared : nil)
+                }
             } else {
-                let definitions = try await chosen.sources([text], in: &environment)
+                let definitions = try await chosen.sources([text], in: &environment, quiet: output.quiet)
                 steps += definitions.map { comparison(of: $0, with: measure) }
             }
         }

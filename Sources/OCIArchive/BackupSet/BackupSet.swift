@@ -37,6 +37,13 @@ extension BackupSet {
         try await files.status(path + "/" + recordsFolder, followLinks: false)?.kind == .folder
     }
 
+    /// What to say of a set that was there when it was opened, and is not any more; nil as long as it is.
+    func absence() async throws -> ArchiveError? {
+        if try await BackupSet.isSet(path, in: files) { return nil }
+        return ArchiveError(
+            .local, "backup set \(name) is not there any more", advice: "check that its disk is mounted")
+    }
+
     /// Opens a set to read it.
     ///
     /// - Throws: `ArchiveError` `.notFound` if there is none, `.policy` for folders that lead elsewhere; `FileError`.
