@@ -64,6 +64,8 @@ struct BackupCommandTests {
                     #expect(copied.output.hasPrefix("2 backups copied, 0 already there"), "\(copied.output)")
                     let twice = try await run("backups", "copy", set, folder + "/offsite")
                     #expect(twice.output.hasPrefix("0 backups copied, 2 already there, 0 B"), "\(twice.output)")
+                    let same = try await run("backups", "copy", set, set + "/")
+                    #expect(same.status == 64 && same.errors.contains("are the same set"), "\(same.errors)")
                     let tar = try await run("export", folder + "/offsite", "--at", backups[0].name, "--to", "full.tar")
                     #expect(tar.status == 0, "\(tar.errors)")
                     let added = try await run("backups", "add", set, "full.tar")
@@ -140,9 +142,43 @@ struct BackupCommandTests {
             let both = try await Lifeboat.run(
                 "restore", set, "--to", "h.example.com", "--at", "latest", "--backup", "ab")
             #expect(both.status == 64)
+            for (path, words) in [
+                ("x.tar", "is a file and no backup set"), ("empty", "is not a backup set: it has no folder records"),
+            ] {
+                if path == "empty" {
+                    try FileManager.default.createDirectory(
+                        atPath: folder + "/empty", withIntermediateDirectories: false)
+                } else {
+                    try Data([1]).write(to: URL(fileURLWithPath: folder + "/x.tar"))
+                }
+                let other = try await Lifeboat.run("restore", folder + "/" + path, "--to", "new.example.com")
+                #expect(other.status == 64 && other.errors.contains(words), "\(other.status) \(other.errors)")
+                #expect(other.errors.contains("try: "), "\(other.errors)")
+            }
+            for name in ["x.tar", "empty"] { try FileManager.default.removeItem(atPath: folder + "/" + name) }
             try "thesis".write(toFile: folder + "/thesis.tex", atomically: true, encoding: .utf8)
             let taken = try await Lifeboat.run("backups", "init", folder)
             #expect(taken.status == 73 && taken.errors.contains("has other things in it"))
+        }
+    }
+
+    @Test func `a copy that finds damage says which backup it was not`() async throws {
+        let store = try await seededStore(images: 1)
+        try await withTemporaryFolder { folder in
+            let set = folder + "/set"
+            #expect(try await Lifeboat.run("backups", "init", set).status == 0)
+            try await TestRegistry.run(over: store) { host in
+                let export = try await Lifeboat.run("export", host, "--to", set)
+                #expect(export.status == 0, "\(export.errors)")
+            }
+            let backups = try await BackupSet.open(set, surroundings: .ofThisMachine).backups()
+            let source = try await store.source(RepositoryName("team/app0"))
+            let blob = try #require(try await source.manifest(source.resolve(.tag(.latest))).children.last).digest
+            try FileManager.default.removeItem(atPath: set + "/blobs/sha256/" + blob.hex)
+            let copied = try await Lifeboat.run("backups", "copy", set, folder + "/other")
+            #expect(copied.status == 65, "\(copied.output)\(copied.errors)")
+            let words = "backup \(backups[0].name) of \(backups[0].moment) was not copied: "
+            #expect(copied.errors.contains(words), "\(copied.errors)")
         }
     }
 

@@ -67,6 +67,11 @@ import Testing
                 try await TestRegistry.run(over: two) { second in
                     let export = try await Lifeboat.run("export", first, second, "--to", path + "/")
                     #expect(export.status == 0, "\(export.output)\(export.errors)")
+                    let listed = try await Lifeboat.run("list", path)
+                    for host in [first, second] {
+                        #expect(listed.output.contains("\(host)/app:1  sha256:"), "\(listed.output)")
+                    }
+                    #expect(listed.output.contains("2 images in 2 repositories"), "\(listed.output)")
                     try await TestRegistry.run { target in
                         let both = try await Lifeboat.run("restore", path, "--to", target)
                         #expect(both.status == 78, "\(both.output)\(both.errors)")

@@ -21,12 +21,15 @@ struct FileVerification: Sendable {
     }
 
     func verify(_ definition: StoreDefinition) async throws -> Outcome {
-        switch definition {
-        case .archive(let path): try await verifyArchive(path)
-        case .layout(let path): Outcome(images: try await verifyLayout(path))
-        case .backups(let path, _): try await verifySet(path)
-        case .registry: Outcome()
-        }
+        var outcome =
+            switch definition {
+            case .archive(let path): try await verifyArchive(path)
+            case .layout(let path): Outcome(images: try await verifyLayout(path))
+            case .backups(let path, _): try await verifySet(path)
+            case .registry: Outcome()
+            }
+        for number in outcome.images.indices { outcome.images[number].isFile = true }
+        return outcome
     }
 
     /// An archive in volumes is verified with all of them, whichever was named.

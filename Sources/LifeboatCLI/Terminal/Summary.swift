@@ -46,7 +46,11 @@ enum Summary {
                 parts.append("\(count(done, "image")) \(past(step.kind))")
             }
             if step.count(.alreadyThere) > 0 { parts.append("\(step.count(.alreadyThere)) already there") }
-            if step.count(.failed) > 0 { parts.append("\(step.count(.failed)) failed") }
+            // What is wrong with a file is listed place by place; only images can be counted with images.
+            let faults = step.images.count { $0.outcome == .failed && $0.isFile }
+            if faults > 0 { parts.append(count(faults, "fault")) }
+            let failed = step.count(.failed) - faults
+            if failed > 0 { parts.append("\(failed) failed") }
             if parts.isEmpty { parts.append(step.error == nil ? "nothing to do" : "nothing was done") }
             let moved = step.bytesMoved > 0 ? ", \(size(step.bytesMoved)) read" : ""
             lines.append("\(step.name): \(parts.joined(separator: ", "))\(moved) in \(time(step.seconds)): \(place)")

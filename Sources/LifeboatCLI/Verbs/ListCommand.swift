@@ -71,21 +71,26 @@ struct ListCommand: AsyncParsableCommand {
         var rows: [[String]] = []
         // Names that say a digest are longer than any that people give, and push nothing aside.
         var width = 0
+        // Two registries may have one name.
+        let isOfSeveral = Set(entries.compactMap { $0.image?.registry }).count > 1
         for entry in entries {
             guard let image = entry.image else { continue }
+            let name = (isOfSeveral ? image.registry.map { shown($0, limit: 300) + "/" } ?? "" : "") + image.name
             let bytes = entry.graph.map { size($0.size) } ?? ""
             let kind =
                 image.descriptor.mediaType.isIndex ? "index" : image.descriptor.mediaType.isManifest ? "image" : "other"
             let isPart = entry.lack != nil
             let isUsual = image.tag.map { $0.companionStem == nil } ?? false
-            if isUsual { width = max(width, image.name.count) }
+            if isUsual { width = max(width, name.count) }
             rows.append([
-                image.name, Terminal.digest(image.descriptor.digest), isPart ? "part" : names ? "" : kind,
+                name, Terminal.digest(image.descriptor.digest), isPart ? "part" : names ? "" : kind,
                 isPart ? "" : bytes,
             ])
         }
         let lines = Table.aligned(rows, first: width == 0 ? nil : width)
-        let repositories = Set(entries.compactMap(\.image?.repository)).count
+        let repositories = Set(
+            entries.compactMap(\.image).map { [isOfSeveral ? $0.registry ?? "" : "", $0.repository.description] }
+        ).count
         return lines + [
             "\(count(rows.count, "image")) in \(repositories == 1 ? "1 repository" : "\(repositories) repositories")"
         ]
