@@ -13,7 +13,7 @@ demo: build    ## builds, then loses a registry and gets its images back
 test:          ## runs all tests
 	@Scripts/install-dependencies build
 	@Scripts/install-dependencies test
-	swift test
+	@Scripts/test
 
 torture:       ## runs every fault at every place and prints a table (an hour or more)
 	@Scripts/install-dependencies build
