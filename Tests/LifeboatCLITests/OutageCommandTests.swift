@@ -187,6 +187,18 @@ import Testing
         }
     }
 
+    @Test func `an empty folder that is there is served writable without a slash behind its name`() async throws {
+        try await withTemporaryFolder { folder in
+            let served = try await ServedArchive.start(folder, "--writable")
+            try await TestRegistry.run(over: try await seededStore(images: 1)) { host in
+                let moved = try await Lifeboat.run("import", host, "--to", served.host)
+                #expect(moved.status == 0, "\(moved.output)\(moved.errors)")
+            }
+            _ = await served.stop()
+            #expect(exists(folder + "/oci-layout"))
+        }
+    }
+
     @Test func `a read-only server takes nothing, and says at its end what was not there`() async throws {
         try await withTemporaryFolder { folder in
             let backup = try await archive(in: folder)

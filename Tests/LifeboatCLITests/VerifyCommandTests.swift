@@ -95,6 +95,24 @@ import Testing
 
     // MARK: What was compared
 
+    @Test func `a part of a registry is compared with a registry that has the same names without it`() async throws {
+        try await world { folder, host in
+            try await TestRegistry.run { mirror in
+                _ = try await done("import", host, "--to", mirror + "/mirror/of", in: folder)
+                let result = try await done("verify", mirror + "/mirror/of", "--against", host, in: folder)
+                #expect(result.output.hasPrefix("verify: 4 images equal, 0 different"), "\(result.output)")
+                // What is an image at both sides stays one.
+                _ = try await done("import", host, "--to", mirror, in: folder)
+                let image = try await Lifeboat.run("verify", mirror + "/team/app", "--against", host, in: folder)
+                #expect(!image.output.contains("4 images"), "\(image.output)")
+            }
+            let slash = try await Lifeboat.run("list", "localhost:1/team/", in: folder)
+            #expect(slash.status == 64, "\(slash.errors)")
+            #expect(slash.errors.contains("ends in a slash, which means a folder, and there is none"), "\(slash.errors)")
+            #expect(slash.errors.contains("try: localhost:1/team for the registry"), "\(slash.errors)")
+        }
+    }
+
     @Test func `a part of a registry is compared with an archive, either way round`() async throws {
         try await world { folder, host in
             let text = """
@@ -175,6 +193,16 @@ import Testing
             #expect(list[0].count <= 80 && list[0].hasPrefix("a:1.0 ") && list[0].contains("sha256:"), "\(list)")
             // A name that leaves no room pushes nobody else over the edge.
             #expect(list[1].hasPrefix(long + ":1.0  sha256:"), "\(list)")
+            let app = try await store.source(RepositoryName("a"))
+            let image = try await app.resolve(.tag(Tag("1.0")))
+            let target = try await store.target(RepositoryName("a"))
+            try await SeededImages.push(to: target, seed: 3, tags: [Tag("sha256-\(image.digest.hex).sig")])
+            let signed = try await lines("list \(host) --image a")
+            #expect(signed.count == 3 && signed.allSatisfy { $0.count <= 80 }, "\(signed)")
+            #expect(signed[1].hasPrefix("a:sha256-\(image.digest.hex.prefix(12))….sig  sha256:"), "\(signed)")
+            let inspected = try await lines("inspect \(host)/a:1.0")
+            #expect(inspected.count > 3 && inspected.allSatisfy { $0.count <= 80 }, "\(inspected)")
+            #expect(inspected.contains { $0.hasSuffix("  oci.image.layer.v1.tar+gzip") }, "\(inspected)")
             let plan = try await lines("export \(host) --to x.tar --dry-run")
             #expect(plan.count > 5, "\(plan)")
             #expect(plan[1].hasPrefix("  copy") && plan[1].hasSuffix("[**:*]") && plan[1].count <= 80, "\(plan)")

@@ -67,6 +67,16 @@ struct ListCommand: AsyncParsableCommand {
         return numbers.sorted { $0.key < $1.key }.map { "\(count($0.value, "image")) not complete: \($0.key)" }
     }
 
+    /// The tag of a signature is longer than a line; where there is little room, its digest is cut short as others are.
+    private static func name(_ image: NamedImage) -> String {
+        guard Terminal.isNarrow, let tag = image.tag, let stem = tag.companionStem else { return image.name }
+        let text = tag.description
+        return "\(image.repository):\(text.prefix(companionDigits))…\(text.dropFirst(stem.description.count))"
+    }
+
+    /// `sha256-` and twelve digits.
+    private static let companionDigits = 19
+
     private func table(_ entries: [Survey.Entry]) -> [String] {
         var rows: [[String]] = []
         // Names that say a digest are longer than any that people give, and push nothing aside.
@@ -75,7 +85,7 @@ struct ListCommand: AsyncParsableCommand {
         let isOfSeveral = Set(entries.compactMap { $0.image?.registry }).count > 1
         for entry in entries {
             guard let image = entry.image else { continue }
-            let name = (isOfSeveral ? image.registry.map { shown($0, limit: 300) + "/" } ?? "" : "") + image.name
+            let name = (isOfSeveral ? image.registry.map { shown($0, limit: 300) + "/" } ?? "" : "") + Self.name(image)
             let bytes = entry.graph.map { size($0.size) } ?? ""
             let kind =
                 image.descriptor.mediaType.isIndex ? "index" : image.descriptor.mediaType.isManifest ? "image" : "other"

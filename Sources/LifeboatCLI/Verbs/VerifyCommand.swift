@@ -11,6 +11,7 @@ struct VerifyCommand: AsyncParsableCommand {
             lifeboat verify --deep registry.example.com/team/app:1.4
             lifeboat verify backup.tar --against registry.example.com
             lifeboat verify new.example.com --against old.example.com --deep --html certificate.html
+            lifeboat verify new.example.com/mirror --against old.example.com
             lifeboat verify /srv/nightly/
             lifeboat verify registry.example.com --against /srv/nightly/ --at 2026-11-20T08:00:00Z
             """)
@@ -89,14 +90,17 @@ struct VerifyCommand: AsyncParsableCommand {
     private func part(
         _ text: String, by measure: StoreDefinition, in environment: RunEnvironment
     ) async throws -> StoreDefinition? {
-        if case .registry = measure { return nil }
+        if case .registry(_, let part) = measure, !part.isEmpty { return nil }
         guard try await StoreDefinition.path(text, in: environment.fileSystem) == nil,
             let slash = text.firstIndex(of: "/"), Reference.isHost(text[..<slash]),
             !text[slash...].contains(where: { ":@*?".contains($0) }),
             case .registry(_, let prefix) = try StoreDefinition.registry(parsing: text), !prefix.isEmpty
         else { return nil }
-        let all = SourceDefinition(store: measure, selection: .all)
-        let held = try await Survey(environment).list(all, readsGraphs: false)
+        var wanted = Selection.all
+        // To list a registry is to ask for each of its tags.
+        if case .registry = measure { wanted = Selection(rules: [SelectionRule(pattern: prefix + ":*")]) }
+        let named = SourceDefinition(store: measure, selection: wanted)
+        let held = try await Survey(environment).list(named, readsGraphs: false)
         if held.contains(where: { $0.image?.repository.description == prefix }) { return nil }
         return try StoreDefinition.registry(parsing: text)
     }
