@@ -108,7 +108,8 @@ import Testing
             }
             let slash = try await Lifeboat.run("list", "localhost:1/team/", in: folder)
             #expect(slash.status == 64, "\(slash.errors)")
-            #expect(slash.errors.contains("ends in a slash, which means a folder, and there is none"), "\(slash.errors)")
+            #expect(
+                slash.errors.contains("ends in a slash, which means a folder, and there is none"), "\(slash.errors)")
             #expect(slash.errors.contains("try: localhost:1/team for the registry"), "\(slash.errors)")
         }
     }

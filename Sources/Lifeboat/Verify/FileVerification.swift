@@ -48,7 +48,8 @@ struct FileVerification: Sendable {
             let images = try await verify(bases)
             let joined = try await environment.openedArchive(path)
             if images.allSatisfy({ $0.outcome == .done }), let linked = joined as? any LinkedArchive {
-                archive.completeWithBases = Set(try await joined.images().filter { linked.lack(of: $0) == nil }.map(\.fullName))
+                archive.completeWithBases = Set(
+                    try await joined.images().filter { linked.lack(of: $0) == nil }.map(\.fullName))
             }
             reports += images
         }

@@ -11,7 +11,8 @@ struct BackupChoice: ParsableArguments {
             valueName: "time"))
     var at: String?
 
-    @Option(help: ArgumentHelp(
+    @Option(
+        help: ArgumentHelp(
             "Of a backup set: the beginning of a backup's id, as backups list shows it.", valueName: "id"))
     var backup: String?
 

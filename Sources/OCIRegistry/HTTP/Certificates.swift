@@ -83,7 +83,8 @@ struct Certificates {
             guard access(path, R_OK) == 0 else {
                 let reason = String(cString: strerror(errno))
                 throw RegistryError(
-                    .local, "the certificates in \(OCI.shown(path)) cannot be read: \(reason)", advice: "check the path")
+                    .local, "the certificates in \(OCI.shown(path)) cannot be read: \(reason)", advice: "check the path"
+                )
             }
             throw RegistryError(
                 .local,
