@@ -11,10 +11,6 @@ import Testing
         ("steps: {a: b}", "5:8: steps: want a list of steps, got a mapping"),
         ("steps: []", "5:8: steps: want a list of steps, got an empty one"),
         ("stepps: []", "5:1: stepps: unknown key; did you mean 'steps'?"),
-        (
-            "images: [{repository: a}]",
-            "5:11: images[0].repository: unknown key; did you mean 'repositories'?"
-        ),
         ("steps:\n  - verify\n", "6:5: steps[0]: want a mapping, got a text"),
         ("steps:\n  - {verify: a}", "6:14: steps[0].verify: want a mapping, got a text"),
         ("steps:\n  - {verify: {}}", "6:14: steps[0].verify.store: missing, want the name of a store"),
@@ -72,7 +68,7 @@ import Testing
         ),
         (
             "images: [{repositories: a, repository: b}]\nsteps: [{verify: {store: a}}]",
-            "5:28: images[0].repository: unknown key; known here: "
+            "5:28: images[0].repository: unknown key; did you mean 'repositories'?"
         ),
         (
             "images: [{repositories: a, digests: [sha256:12]}]\nsteps: [{verify: {store: a}}]",

@@ -100,7 +100,7 @@ import Testing
             environment.surroundings = set.surroundings
             let notes = try await SetRetention(Retention([.last: 1])).afterBackup(
                 set.path, of: "weekly", in: environment)
-            #expect(notes == ["keep last 1: 1 backup of 'nightly' in \(set.path), 2 forgotten"])
+            #expect(notes == ["keep last 1: 1 backup of 'weekly' in \(set.path), 2 forgotten"])
             let left = try await set.backups().map(\.header.pipeline)
             #expect(left.sorted() == ["nightly", "nightly", "nightly", "weekly"])
             // Nor does a suspect one of another pipeline stop it.
@@ -108,7 +108,7 @@ import Testing
             try await Self.add(to: set, Self.start + 9 * Self.day + 1, pipeline: "weekly")
             let again = try await SetRetention(Retention([.last: 1])).afterBackup(
                 set.path, of: "weekly", in: environment)
-            #expect(again.first == "keep last 1: 1 backup of 'nightly' in \(set.path), 1 forgotten")
+            #expect(again.first == "keep last 1: 1 backup of 'weekly' in \(set.path), 1 forgotten")
             #expect(again.last?.hasSuffix("is suspect") == true, "\(again)")
         }
     }

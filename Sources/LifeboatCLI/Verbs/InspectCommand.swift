@@ -33,7 +33,7 @@ struct InspectCommand: AsyncParsableCommand {
             return
         }
         for (image, tree, lack) in trees {
-            Terminal.answer((image.registry.map { $0 + "/" } ?? "") + image.name)
+            Terminal.answer((image.registry.map { $0 + "/" } ?? "") + image.answerName)
             for line in tree?.lines ?? [] { Terminal.answer("  " + line) }
             if let lack {
                 Terminal.answer("  \(image.descriptor.digest), not complete: \(lack.message)")

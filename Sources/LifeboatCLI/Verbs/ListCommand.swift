@@ -67,16 +67,6 @@ struct ListCommand: AsyncParsableCommand {
         return numbers.sorted { $0.key < $1.key }.map { "\(count($0.value, "image")) not complete: \($0.key)" }
     }
 
-    /// The tag of a signature is longer than a line; where there is little room, its digest is cut short as others are.
-    private static func name(_ image: NamedImage) -> String {
-        guard Terminal.isNarrow, let tag = image.tag, let stem = tag.companionStem else { return image.name }
-        let text = tag.description
-        return "\(image.repository):\(text.prefix(companionDigits))…\(text.dropFirst(stem.description.count))"
-    }
-
-    /// `sha256-` and twelve digits.
-    private static let companionDigits = 19
-
     private func table(_ entries: [Survey.Entry]) -> [String] {
         var rows: [[String]] = []
         // Names that say a digest are longer than any that people give, and push nothing aside.
@@ -85,7 +75,7 @@ struct ListCommand: AsyncParsableCommand {
         let isOfSeveral = Set(entries.compactMap { $0.image?.registry }).count > 1
         for entry in entries {
             guard let image = entry.image else { continue }
-            let name = (isOfSeveral ? image.registry.map { shown($0, limit: 300) + "/" } ?? "" : "") + Self.name(image)
+            let name = (isOfSeveral ? image.registry.map { shown($0, limit: 300) + "/" } ?? "" : "") + image.answerName
             let bytes = entry.graph.map { size($0.size) } ?? ""
             let kind =
                 image.descriptor.mediaType.isIndex ? "index" : image.descriptor.mediaType.isManifest ? "image" : "other"
@@ -104,6 +94,19 @@ struct ListCommand: AsyncParsableCommand {
         return lines + [
             "\(count(rows.count, "image")) in \(repositories == 1 ? "1 repository" : "\(repositories) repositories")"
         ]
+    }
+}
+
+extension NamedImage {
+    /// `sha256-` and twelve digits.
+    private static let companionDigits = 19
+
+    /// The name as an answer shows it: the tag of a signature is longer than a line, and where there is little room its
+    /// digest is cut short as others are.
+    var answerName: String {
+        guard Terminal.isNarrow, let tag, let stem = tag.companionStem else { return name }
+        let text = tag.description
+        return "\(repository):\(text.prefix(Self.companionDigits))…\(text.dropFirst(stem.description.count))"
     }
 }
 
