@@ -11,7 +11,7 @@ enum Main {
         signal(SIGPIPE, SIG_IGN)  // a reader that goes away is an error of the write, with a message
         let work = Task {
             var command = try LifeboatCommand.parseAsRoot()
-            try Memory.allowManyFiles()
+            try OpenFiles.allowMany()
             if var verb = command as? any AsyncParsableCommand {
                 try await verb.run()
             } else {

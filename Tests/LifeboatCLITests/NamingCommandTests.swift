@@ -10,17 +10,16 @@ import Testing
             @escaping @Sendable (_ set: String, _ to: String, _ new: MemoryStore, _ old: MemoryStore) async throws ->
             Void
     ) async throws {
-        let (old, new) = (try await SmallWorld.store(), MemoryStore(name: "new"))
+        let old = try await SmallWorld.store()
         // Another image than the one that team/app calls so.
         try await SeededImages.push(to: try await old.target(RepositoryName("base")), seed: 40, tags: [Tag("2")])
-        try await withTemporaryFolder { folder in
-            try await TestRegistry.run(over: old) { from in
-                let made = try await Lifeboat.run("backups", "init", folder + "/set")
-                #expect(made.status == 0, "\(made.errors)")
-                let backup = try await Lifeboat.run("export", from, "--to", folder + "/set")
-                #expect(backup.status == 0, "\(backup.errors)")
-                try await TestRegistry.run(over: new) { to in try await body(folder + "/set", to, new, old) }
-            }
+        try await TwoRegistries.run(over: old) { world in
+            let set = world.folder + "/set"
+            let made = try await Lifeboat.run("backups", "init", set)
+            #expect(made.status == 0, "\(made.errors)")
+            let backup = try await Lifeboat.run("export", world.from, "--to", set)
+            #expect(backup.status == 0, "\(backup.errors)")
+            try await body(set, world.to, world.new, world.old)
         }
     }
 

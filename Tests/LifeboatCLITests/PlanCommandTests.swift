@@ -10,25 +10,20 @@ import Testing
             @escaping @Sendable (_ old: MemoryStore, _ new: MemoryStore, _ folder: String, _ hosts: [String: String])
             async throws -> Void
     ) async throws {
-        let (old, new) = (try await SmallWorld.store(), MemoryStore(name: "new"))
-        try await withTemporaryFolder { folder in
-            try await TestRegistry.run(over: old) { from in
-                try await TestRegistry.run(over: new) { to in
-                    let text = """
-                        version: 1
-                        name: nightly
-                        inputs:
-                          OLD: {}
-                          NEW: {description: where it goes}
-                          REPOSITORY: {default: "**"}
-                        stores: {old: {registry: $OLD}, new: {registry: $NEW}}
-                        images: [{repositories: $REPOSITORY}]
-                        steps: [{name: move, import: {from: old, to: new, overwrite: always, onError: continue}}]
-                        """
-                    try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/p.yaml"))
-                    try await body(old, new, folder, ["OLD": from, "NEW": to])
-                }
-            }
+        try await TwoRegistries.run(over: SmallWorld.store()) { world in
+            let text = """
+                version: 1
+                name: nightly
+                inputs:
+                  OLD: {}
+                  NEW: {description: where it goes}
+                  REPOSITORY: {default: "**"}
+                stores: {old: {registry: $OLD}, new: {registry: $NEW}}
+                images: [{repositories: $REPOSITORY}]
+                steps: [{name: move, import: {from: old, to: new, overwrite: always, onError: continue}}]
+                """
+            try Data(text.utf8).write(to: URL(fileURLWithPath: world.folder + "/p.yaml"))
+            try await body(world.old, world.new, world.folder, ["OLD": world.from, "NEW": world.to])
         }
     }
 
@@ -181,8 +176,8 @@ import Testing
             #expect(try await run().status == 0)
             let app = try RepositoryName("team/app")
             let image = try await old.source(app).resolve(.tag(Tag("2")))
-            try await SeededImages.push(to: try await old.target(app), seed: 70, subject: image)
-            let there = try await new.source(app)
+            try await SeededImages.push(to: await old.target(app), seed: 70, subject: image)
+            let there = await new.source(app)
             let now = try await run("--rescan", "now")
             #expect(now.status == 0, "\(now.errors)")
             #expect(try await there.referrers(of: image.digest).count == 1)
@@ -233,7 +228,7 @@ import Testing
             let run = try await Lifeboat.run("run", "q.yaml", "--json", in: folder)
             #expect(run.status == 0, "\(run.output)\(run.errors)")
             #expect(await new.repositories().map(\.description) == ["mirror/x/app"])
-            guard case .array(let steps)? = try json(run.output)["steps"] else { return }
+            let steps = try #require(try json(run.output)["steps"]).array("steps")
             #expect(steps[1]["comparison"]?["same"] == .number(3))
             // What is checked is called mirror/x/app, and there is no such thing in what it is held against.
             let verify = try await Lifeboat.run("verify", to + "/mirror/x/app:2", "--against", from + "/team")

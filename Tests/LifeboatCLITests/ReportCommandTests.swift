@@ -151,7 +151,7 @@ import Testing
 
 extension MemoryStore {
     fileprivate func manifest(_ repository: String, _ tag: String) async throws -> Manifest {
-        let source = try await source(RepositoryName(repository))
+        let source = try source(RepositoryName(repository))
         return try await source.manifest(try await source.resolve(.tag(Tag(tag))))
     }
 }

@@ -51,7 +51,7 @@ import Testing
             }
             #expect(exists(folder + "/state/catalog.sqlite"))
         }
-        #expect(try await new.repositories().count == 3)
+        #expect(await new.repositories().count == 3)
     }
 
     @Test func `a target that cannot be reached is named with its images, and the other one's conflicts too`()

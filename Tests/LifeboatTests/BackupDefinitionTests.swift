@@ -50,13 +50,11 @@ struct BackupDefinitionTests {
             """
         }
         func faults(_ text: String) -> [String] {
-            do {
+            do throws(DefinitionError) {
                 _ = try Pipeline(parsing: Array(text.utf8), file: "p.yaml", variables: [:])
                 return []
-            } catch let error as DefinitionError {
-                return error.faults.map { "\($0.key): \($0.reason)" }
             } catch {
-                return ["\(error)"]
+                return error.faults.map { "\($0.key): \($0.reason)" }
             }
         }
         let found = faults(text(", keep: {last: 1}", "prod"))
@@ -69,10 +67,7 @@ struct BackupDefinitionTests {
 
     @Test func `a set is a folder beside the definition, with its rules`() throws {
         let read = try pipeline("{backups: nightly/, shrink: 7.5%}")
-        guard case .copy(let step) = read.steps[0].work else {
-            Issue.record("no copy")
-            return
-        }
+        let step = try read.copyStep()
         #expect(step.target == .backups(path: "folder/nightly", at: nil))
         #expect(read.settings.shrink("folder/nightly") == 7.5)
         #expect(read.settings.shrink("elsewhere") == 5)
@@ -83,10 +78,7 @@ struct BackupDefinitionTests {
     ])
     func `a set that is read says of when`(_ at: String, _ want: String?) throws {
         let read = try pipeline("{backups: nightly, at: '\(at)'}", "import: {from: set, to: prod}")
-        guard case .copy(let step) = read.steps[0].work else {
-            Issue.record("no copy")
-            return
-        }
+        let step = try read.copyStep()
         #expect(step.sources[0].store == .backups(path: "folder/nightly", at: want))
     }
 

@@ -52,22 +52,35 @@ struct BackupGuardTests {
         await registry.change(try RepositoryName(name)) { $0.tags[tag] = nil }
     }
 
-    @Test func `a tag that the listing leaves out is asked for, and taken if it is there`() async throws {
+    /// A registry with so many tags of `app`, before the first night.
+    private func withForgetful(
+        tags: Int,
+        _ body:
+            @escaping @Sendable (_ registry: MemoryStore, _ forgetful: Forgetful, _ nights: BackupNights) async throws
+            ->
+            Void
+    ) async throws {
         let registry = MemoryStore(name: "registry")
         let forgetful = Forgetful(registry)
         try await withTemporaryFolder { folder in
             try await TestRegistry.run(over: forgetful, writable: false) { host in
                 let nights = BackupNights(registry: registry, host: host, folder: folder)
-                for number in 0..<40 { try await nights.push("app", "\(number)", seed: UInt64(number), layers: [10]) }
-                await nights.export()
-                forgetful.hidden.withLock { $0 = ["app:3", "app:7"] }
-                try await untag("app", "9", in: registry)
-                let report = await nights.export()
-                #expect(report.exitCode == 0)
-                #expect(report.steps[0].notes.contains { $0.contains("2 tags") && $0.contains("app:3, app:7") })
-                #expect(try await BackupNights.contents(of: try await nights.latest()) == nights.listing())
-                #expect(try await nights.latest().images().count == 39)
+                for number in 0..<tags { try await nights.push("app", "\(number)", seed: UInt64(number), layers: [10]) }
+                try await body(registry, forgetful, nights)
             }
+        }
+    }
+
+    @Test func `a tag that the listing leaves out is asked for, and taken if it is there`() async throws {
+        try await withForgetful(tags: 40) { registry, forgetful, nights in
+            await nights.export()
+            forgetful.hidden.withLock { $0 = ["app:3", "app:7"] }
+            try await untag("app", "9", in: registry)
+            let report = await nights.export()
+            #expect(report.exitCode == 0)
+            #expect(report.steps[0].notes.contains { $0.contains("2 tags") && $0.contains("app:3, app:7") })
+            #expect(try await BackupNights.contents(of: try await nights.latest()) == nights.listing())
+            #expect(try await nights.latest().images().count == 39)
         }
     }
 
@@ -148,38 +161,32 @@ struct BackupGuardTests {
     @Test func `images that are called otherwise in the set are asked for and missed by the names of the registry`()
         async throws
     {
-        let registry = MemoryStore(name: "registry")
-        let forgetful = Forgetful(registry)
-        try await withTemporaryFolder { folder in
-            try await TestRegistry.run(over: forgetful, writable: false) { host in
-                let nights = BackupNights(registry: registry, host: host, folder: folder)
-                for number in 0..<20 { try await nights.push("app", "\(number)", seed: UInt64(number), layers: [10]) }
-                try await nights.push("base/other", "1", seed: 99, layers: [10])
-                for (prefix, rename, name) in [
-                    ("kept", [], "kept/app"),
-                    ("", [try Rewrite(from: "(.*)", into: "old/\\1")], "old/app"),
-                ] {
-                    var step = nights.step
-                    step.targets[0].naming = Naming(prefix: prefix, rename: rename)
-                    step.targets[0].store = .backups(path: folder + "/set-" + prefix, at: nil)
-                    #expect(await nights.export(step).exitCode == 0)
-                    forgetful.hidden.withLock { $0 = ["app:3", "app:4", "app:5"] }
-                    var report = await nights.export(step)
-                    #expect(report.exitCode == 0)
-                    #expect(report.steps[0].notes.contains { $0.contains("app:3, app:4, app:5") })
-                    let set = try await BackupSet.open(folder + "/set-" + prefix, surroundings: nights.surroundings)
-                    let newest = try await set.source(of: try await set.find("latest"))
-                    #expect(newest.images().count == 21)
-                    #expect(newest.images().filter { $0.repository.description == name }.count == 20)
-                    forgetful.hidden.withLock { $0 = [] }
-                    for number in 3..<6 { try await untag("app", "\(number)", in: registry) }
-                    report = await nights.export(step)
-                    #expect(report.exitCode == 3)
-                    #expect(report.steps[0].error?.message.contains("3 of 21 tags gone") == true)
-                    #expect(report.steps[0].error?.message.contains("\(name):3, \(name):4, \(name):5") == true)
-                    for number in 3..<6 {
-                        try await nights.push("app", "\(number)", seed: UInt64(number), layers: [10])
-                    }
+        try await withForgetful(tags: 20) { registry, forgetful, nights in
+            try await nights.push("base/other", "1", seed: 99, layers: [10])
+            for (prefix, rename, name) in [
+                ("kept", [], "kept/app"),
+                ("", [try Rewrite(from: "(.*)", into: "old/\\1")], "old/app"),
+            ] {
+                var step = nights.step
+                step.targets[0].naming = Naming(prefix: prefix, rename: rename)
+                step.targets[0].store = .backups(path: nights.folder + "/set-" + prefix, at: nil)
+                #expect(await nights.export(step).exitCode == 0)
+                forgetful.hidden.withLock { $0 = ["app:3", "app:4", "app:5"] }
+                var report = await nights.export(step)
+                #expect(report.exitCode == 0)
+                #expect(report.steps[0].notes.contains { $0.contains("app:3, app:4, app:5") })
+                let set = try await BackupSet.open(nights.folder + "/set-" + prefix, surroundings: nights.surroundings)
+                let newest = try await set.source(of: try await set.find("latest"))
+                #expect(newest.images().count == 21)
+                #expect(newest.images().filter { $0.repository.description == name }.count == 20)
+                forgetful.hidden.withLock { $0 = [] }
+                for number in 3..<6 { try await untag("app", "\(number)", in: registry) }
+                report = await nights.export(step)
+                #expect(report.exitCode == 3)
+                #expect(report.steps[0].error?.message.contains("3 of 21 tags gone") == true)
+                #expect(report.steps[0].error?.message.contains("\(name):3, \(name):4, \(name):5") == true)
+                for number in 3..<6 {
+                    try await nights.push("app", "\(number)", seed: UInt64(number), layers: [10])
                 }
             }
         }

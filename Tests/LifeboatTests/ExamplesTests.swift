@@ -212,8 +212,7 @@ import Testing
                             "OLD_REGISTRY": old, "NEW_REGISTRY": new, "REGISTRY": old, "STAGING": old,
                             "PRODUCTION": new, "BACKUPS": folder + "/x", "REPOSITORY": "team/web", "TAG": "1.0",
                         ])
-                    guard case .copy(let step) = pipeline.steps[0].work else { continue }
-                    let plan = try await Runner(.test(in: folder)).plan(step)
+                    let plan = try await Runner(.test(in: folder)).plan(pipeline.copyStep())
                     #expect(!plan.items.isEmpty && plan.failures.isEmpty, "\(name)")
                 }
                 #expect(await stores.new.repositories().isEmpty)

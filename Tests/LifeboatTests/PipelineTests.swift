@@ -43,10 +43,9 @@ import Testing
                 """)
         #expect(pipeline.name == "test")
         #expect(pipeline.steps.map(\.name) == ["backup", "import-2", "verify-3"])
-        guard case .copy(let export) = pipeline.steps[0].work, case .copy(let copy) = pipeline.steps[1].work,
-            case .verify(let verify) = pipeline.steps[2].work
-        else {
-            Issue.record("wrong kinds of steps")
+        let (export, copy) = (try pipeline.copyStep(0), try pipeline.copyStep(1))
+        guard case .verify(let verify) = pipeline.steps[2].work else {
+            Issue.record("wrong kind of step")
             return
         }
         #expect(export.target == .archive(path: "folder/out/x.tar"))
@@ -66,7 +65,7 @@ import Testing
             head
                 + "steps:\n  - {export: {from: old, to: file, images: [{repositories: no, tags: [1.10, yes, 1e3, 0x10]}]}}\n"
         )
-        guard case .copy(let step) = pipeline.steps[0].work else { return }
+        let step = try pipeline.copyStep()
         let rule = step.sources[0].selection.rules[0]
         #expect(rule.repositories.map(\.description) == ["no"])
         #expect(rule.tags.map(\.description) == ["1.10", "yes", "1e3", "0x10"])
@@ -76,7 +75,7 @@ import Testing
         let text =
             "version: 1\nstores: {a: {registry: $HOST}, f: {archive: $FILE}}\nsteps: [{export: {from: a, to: f}}]\n"
         let pipeline = try parse(text, variables: ["HOST": "h.example.com", "FILE": "/tmp/x.tar"])
-        guard case .copy(let step) = pipeline.steps[0].work else { return }
+        let step = try pipeline.copyStep()
         #expect(step.target == .archive(path: "/tmp/x.tar"))
         #expect(
             faults(text, variables: ["HOST": "h.example.com"]).contains(

@@ -35,11 +35,8 @@ import Testing
             @escaping @Sendable (_ old: MemoryStore, _ new: MemoryStore, _ from: String, _ to: String, _ folder: String)
             async throws -> Void
     ) async throws {
-        let (old, new) = (try await SmallWorld.store(), MemoryStore(name: "new"))
-        try await withTemporaryFolder { folder in
-            try await TestRegistry.run(over: old) { from in
-                try await TestRegistry.run(over: new) { to in try await body(old, new, from, to, folder) }
-            }
+        try await TwoRegistries.run(over: SmallWorld.store()) { world in
+            try await body(world.old, world.new, world.from, world.to, world.folder)
         }
     }
 
@@ -161,7 +158,7 @@ import Testing
             plan.definition = .init(
                 file: "p.yaml", digest: try #require(pipeline.digest), moment: 7, inputs: ["A": "b"])
             let path = folder + "/plan.json"
-            try await plan.write(to: path, in: LocalFileSystem())
+            try await plan.write(to: ReportFile.prepare(path, replacing: .plan, in: LocalFileSystem()))
             let read = try #require(try await PipelinePlan.read(path, from: LocalFileSystem()))
             #expect(read.definition == plan.definition)
             #expect(read.steps.map(\.name) == ["move"])

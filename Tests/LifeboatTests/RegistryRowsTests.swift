@@ -28,11 +28,11 @@ import Testing
     @Test func `R12: a tag that moves during a run is copied as it was, and the report says so`() async throws {
         let (old, new) = (MemoryStore(name: "old"), MemoryStore(name: "new"))
         let name = try RepositoryName("team/app")
-        let first = try await SeededImages.push(to: try await old.target(name), seed: 1, tags: [Tag("1")])
+        let first = try await SeededImages.push(to: await old.target(name), seed: 1, tags: [Tag("1")])
         let spool = ManifestSpool(fileSystem: LocalFileSystem(), folder: "unused")
         let plan = try await Planner(target: new, naming: Naming(), overwrite: .never, spool: spool)
             .plan([Planner.Source(store: old, selection: .all)])
-        let second = try await SeededImages.push(to: try await old.target(name), seed: 2, tags: [Tag("1")])
+        let second = try await SeededImages.push(to: await old.target(name), seed: 2, tags: [Tag("1")])
         let outcome = try await Transfer(targets: [new], spool: spool, surroundings: .ofThisMachine).run(plan)
         let copied = try await new.source(name).resolve(.tag(Tag("1")))
         #expect(copied == first.descriptor)

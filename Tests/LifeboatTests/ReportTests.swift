@@ -122,7 +122,8 @@ import Testing
         let document = try JSONValue(parsing: Array(report.json.indented.utf8), in: "report")
         #expect(try SchemaValidator("report.schema.json").faults(document) == [])
         #expect(document["began"] == .string("2026-11-21T00:22:07Z"))
-        guard case .array(let steps)? = document["steps"], case .array(let images)? = steps[0]["images"] else { return }
+        let steps = try #require(document["steps"]).array("steps")
+        let images = try #require(steps[0]["images"]).array("images")
         #expect(images[0]["error"]?["endpoint"] == .string("new.example.com"))
         #expect(images[0]["error"]?["hint"] == .string("x"))
         #expect(images[0]["error"]?["retryable"] == .bool(false))

@@ -214,7 +214,7 @@ import Testing
                 try await file.close()
             }
             let pipeline = try await Pipeline.read(folder + "/p.yaml", from: files, variables: [:])
-            guard case .copy(let step) = pipeline.steps[0].work else { return }
+            let step = try pipeline.copyStep()
             #expect(step.sources[0].selection.rules[0].list?.contents?.images.count == 1)
             let error = await #expect(throws: DefinitionError.self) {
                 try await Pipeline.read(folder + "/bad.yaml", from: files, variables: [:])

@@ -8,8 +8,7 @@ import Testing
             "version: 1\nstores: {a: {registry: a.example.com}, f: {archive: f.tar}}\nsteps: [{export: {from: a, to: f}}]\n"
             + "images:\n" + rules
         let pipeline = try Pipeline(parsing: Array(text.utf8), file: "p.yaml", variables: [:])
-        guard case .copy(let step) = pipeline.steps[0].work else { return [] }
-        return step.sources[0].selection.rules
+        return try pipeline.copyStep().sources[0].selection.rules
     }
 
     @Test func `all of a rule is read`() throws {

@@ -48,8 +48,7 @@ import Testing
             "version: 1\nstores: {a: {registry: a.example.com}, f: {archive: f.tar}}\nsteps: [{export: {from: a, to: f}}]\n"
             + "images:\n" + text.split(separator: "\n").map { "  - \($0)\n" }.joined()
         let pipeline = try Pipeline(parsing: Array(text.utf8), file: "p.yaml", variables: [:])
-        guard case .copy(let step) = pipeline.steps[0].work else { return .all }
-        return step.sources[0].selection
+        return try pipeline.copyStep().sources[0].selection
     }
 
     private func list(_ lines: String, kind: ImageList.Kind = .list) throws -> SelectionRule {

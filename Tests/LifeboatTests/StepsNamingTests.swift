@@ -83,4 +83,28 @@ import Testing
         }
         #expect(try name(naming, "app", "sha256-1") == "app:x-sha256-1")
     }
+
+    @Test func `a prefix can be taken off again, a rename cannot`() throws {
+        let app = try RepositoryName("team/app")
+        #expect(Naming().original(of: app) == app)
+        let prefixed = Naming(prefix: "kept/a")
+        #expect(prefixed.original(of: try RepositoryName("kept/a/team/app")) == app)
+        for name in ["kept/a", "kept/ab/team/app", "team/app"] {
+            #expect(prefixed.original(of: try RepositoryName(name)) == nil, "\(name)")
+        }
+        let renamed = Naming(rename: [try Rewrite(from: "none", into: "other")])
+        #expect(renamed.original(of: app) == nil)
+    }
+
+    @Test func `what the rules make no name of is not at the target`() throws {
+        let app = try RepositoryName("app")
+        let naming = Naming(
+            prefix: "kept", rename: [try Rewrite(from: "bad", into: "Bad")],
+            retag: [.tag(try Rewrite(from: "v(.*)", into: "-\\1"))])
+        #expect(naming.held(app)?.description == "kept/app")
+        #expect(naming.held(try RepositoryName("bad")) == nil)
+        #expect(naming.held(try Tag("1"), in: app)?.description == "kept/app:1")
+        #expect(naming.held(try Tag("v1"), in: app) == nil)
+        #expect(naming.held(try Tag("1"), in: try RepositoryName("bad")) == nil)
+    }
 }

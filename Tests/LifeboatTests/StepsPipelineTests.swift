@@ -33,7 +33,7 @@ import Testing
                   overwrite: ours
             """)
         #expect(pipeline.state == "folder/state")
-        guard case .copy(let step) = pipeline.steps[0].work else { return }
+        let step = try pipeline.copyStep()
         #expect(step.overwrite == .ours)
         #expect(step.targets.map(\.store.description) == ["new.example.com/mirror", "dr.example.com"])
         #expect(step.targetNames == "new.example.com/mirror, dr.example.com")

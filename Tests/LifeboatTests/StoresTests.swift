@@ -210,7 +210,7 @@ import Testing
     @Test func `a template names the file by the pipeline and the time of the run`() throws {
         let context = PipelineContext(variables: [:], moment: 1_795_219_139_000)  // 2026-11-20T23:58:59Z
         let pipeline = try parse(definition("{archive: 'out/{pipeline}-{date}T{time}.tar.zst'}"), context)
-        guard case .copy(let step) = pipeline.steps[0].work else { return }
+        let step = try pipeline.copyStep()
         #expect(step.target == .archive(path: "folder/out/nightly-2026-11-20T235859.tar.zst"))
     }
 
@@ -248,7 +248,7 @@ import Testing
             ("2100-03-01", 4_107_542_400_000), ("1969-12-31", -1),
         ] as [(String, Int64)])
     func `days are those of the calendar`(_ expected: String, _ moment: Int64) {
-        #expect(UTCTime(moment).date == expected)
+        #expect(Moment(milliseconds: moment).day == expected)
     }
 
     @Test func `only names of the series are of the series`() throws {
@@ -262,6 +262,22 @@ import Testing
         }
     }
 
+    /// Exports a registry by a definition, on a day from 2026-11-16 on.
+    private func export(
+        from host: String, to archives: [String], day: Int, in folder: String
+    ) async throws -> Report {
+        let text = """
+            version: 1
+            name: n
+            stores: {old: {registry: '\(host)'}, \(archives.joined(separator: ", "))}
+            steps: [{export: {from: old, to: [\(archives.map { $0.prefix { $0 != ":" } }.joined(separator: ", "))]}}]
+            """
+        let pipeline = try Pipeline(
+            parsing: Array(text.utf8), file: folder + "/p.yaml",
+            context: PipelineContext(variables: [:], moment: 1_794_787_200_000 + Int64(day) * 86_400_000))
+        return await Runner(Self.environment(folder).with(pipeline.settings)).run(pipeline.steps, name: pipeline.name)
+    }
+
     @Test func `the oldest of a series go also where the step has another target`() async throws {
         try await withTemporaryFolder { folder in
             let images = MemoryStore(name: "old.example.com")
@@ -269,16 +285,10 @@ import Testing
                 to: try await images.target(RepositoryName("app")), seed: 1, tags: [Tag("1")])
             try await TestRegistry.run(over: images) { host in
                 for day in 0..<3 {
-                    let text =
-                        "version: 1\nname: n\nstores:\n  old: {registry: '\(host)'}\n"
-                        + "  it: {archive: '\(folder)/n-{date}.tar', keep: 2}\n  other: {archive: '\(folder)/m-{date}.tar', keep: 1}\n"
-                        + "steps: [{export: {from: old, to: [it, other]}}]\n"
-                    let pipeline = try Pipeline(
-                        parsing: Array(text.utf8), file: folder + "/p.yaml",
-                        context: PipelineContext(
-                            variables: [:], moment: 1_794_787_200_000 + Int64(day) * 86_400_000))
-                    let report = await Runner(Self.environment(folder).with(pipeline.settings)).run(
-                        pipeline.steps, name: pipeline.name)
+                    let report = try await export(
+                        from: host,
+                        to: ["it: {archive: 'n-{date}.tar', keep: 2}", "other: {archive: 'm-{date}.tar', keep: 1}"],
+                        day: day, in: folder)
                     #expect(report.exitCode == 0, "\(report.steps[0].failures.map(\.message))")
                 }
                 let left = try await LocalFileSystem().list(folder).filter { $0.hasPrefix("n") }.sorted()
@@ -296,20 +306,12 @@ import Testing
             try await SeededImages.push(
                 to: try await images.target(RepositoryName("app")), seed: 1, tags: [Tag("1")])
             try await TestRegistry.run(over: images) { host in
-                func run(_ day: Int64, keep: Int) async throws -> Report {
-                    let moment = 1_794_787_200_000 + day * 86_400_000  // 2026-11-16
-                    let text =
-                        "version: 1\nname: n\nstores:\n  old: {registry: '\(host)'}\n"
-                        + "  it: {archive: '\(folder)/n-{date}.tar', keep: \(keep)}\n"
-                        + "steps: [{export: {from: old, to: it}}]\n"
-                    let pipeline = try Pipeline(
-                        parsing: Array(text.utf8), file: folder + "/p.yaml",
-                        context: PipelineContext(variables: [:], moment: moment))
-                    return await Runner(Self.environment(folder).with(pipeline.settings)).run(
-                        pipeline.steps, name: pipeline.name)
+                func run(_ day: Int, keep: Int) async throws -> Report {
+                    try await export(
+                        from: host, to: ["it: {archive: 'n-{date}.tar', keep: \(keep)}"], day: day, in: folder)
                 }
                 for day in 0..<3 {
-                    let report = try await run(Int64(day), keep: 9)
+                    let report = try await run(day, keep: 9)
                     #expect(report.exitCode == 0)
                 }
                 let files = LocalFileSystem()
@@ -344,9 +346,8 @@ import Testing
         """
 
     @Test func `an input is what was given, else the variable, else the default`() throws {
-        func host(_ context: PipelineContext) throws -> String? {
-            guard case .copy(let step) = try parse(withInput, context).steps[0].work else { return nil }
-            return step.sources[0].store.description
+        func host(_ context: PipelineContext) throws -> String {
+            try parse(withInput, context).copyStep().sources[0].store.description
         }
         let day = ["DAY": "x.tar"]
         #expect(try host(PipelineContext(variables: day)) == "default.example.com")

@@ -90,11 +90,13 @@ struct BackupRecordTests {
             for offset in whole.indices {
                 let bit = offset % 7
                 try change(path) { $0[offset] ^= 1 << bit }
-                let found = try await set.backups()
-                if let first = found.first {
+                let found = try await set.listing()
+                if let first = found.backups.first {
                     await #expect(throws: (any Error).self, "bit \(bit) of byte \(offset)") {
                         _ = try await set.record(first)
                     }
+                } else {
+                    #expect(found.damaged.count == 1, "bit \(bit) of byte \(offset)")
                 }
                 try Data(whole).write(to: URL(fileURLWithPath: path))
             }

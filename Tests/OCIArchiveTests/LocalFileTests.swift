@@ -8,6 +8,14 @@ import Testing
 
 /// Files of this machine.
 struct LocalFileTests {
+    @Test func `a path from the root on loses what says nothing, and keeps what may pass a link`() throws {
+        #expect(absolutePath("/a//b/./c/") == "/a/b/c")
+        #expect(absolutePath("/a/../b") == "/a/../b")
+        #expect(absolutePath("/") == "/")
+        let here = absolutePath(".")
+        #expect(here.hasPrefix("/") && absolutePath("./a") == here + "/a")
+    }
+
     @Test(arguments: [Digest.Algorithm.sha256, .sha512], [Int64(0), 1, 70_000, 17 << 20])
     func `a part of a file is hashed where it stands, and what is missing of it is seen`(
         _ algorithm: Digest.Algorithm, _ size: Int64

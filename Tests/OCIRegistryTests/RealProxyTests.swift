@@ -19,6 +19,33 @@ struct RealProxyTests {
         proxy_request_buffering off;
         """
 
+    /// A server that asks another one of each request, as `/check`, whether its token is good.
+    private static func asking(
+        _ checker: ScriptedRegistry, before docker: DockerRegistry, _ more: String = ""
+    ) -> String {
+        """
+        server {
+            listen $PORT0;
+            location = /token { proxy_pass http://\(checker.host); proxy_set_header Host $http_host; }
+            location = /check {
+                internal;
+                proxy_pass http://\(checker.host);
+                proxy_pass_request_body off;
+                proxy_set_header Content-Length "";
+                proxy_set_header Host $http_host;
+                proxy_set_header X-Method $request_method;
+            }
+            location / {
+                auth_request /check;
+                \(more)
+                proxy_set_header Authorization "";
+                proxy_pass http://\(docker.host);
+                \(passedOn)
+            }
+        }
+        """
+    }
+
     private func roundTrip(_ registry: Registry, size: Int = 300_000) async throws {
         let repository = registry.repository(try RepositoryName("team/app"))
         let manifest = try await SeededImages.push(to: repository, seed: 1, layerSizes: [size], tags: [.latest])
@@ -113,28 +140,7 @@ struct RealProxyTests {
         }) { _ in ScriptedAnswer(200) }
         try await ScriptedRegistry.serve(script) { checker in
             try await DockerRegistry.run { docker in
-                try await Nginx.run(
-                    """
-                    server {
-                        listen $PORT0;
-                        location = /token { proxy_pass http://\(checker.host); proxy_set_header Host $http_host; }
-                        location = /check {
-                            internal;
-                            proxy_pass http://\(checker.host);
-                            proxy_pass_request_body off;
-                            proxy_set_header Content-Length "";
-                            proxy_set_header Host $http_host;
-                        }
-                        location / {
-                            auth_request /check;
-                            limit_rate 4m;
-                            proxy_set_header Authorization "";
-                            proxy_pass http://\(docker.host);
-                            \(Self.passedOn)
-                        }
-                    }
-                    """
-                ) { nginx in
+                try await Nginx.run(Self.asking(checker, before: docker, "limit_rate 4m;")) { nginx in
                     try await withRegistry(docker.host) { try await roundTrip($0, size: 24 << 20) }
                     try await withRegistry(nginx.hosts[0]) { registry in
                         let repository = registry.repository(try RepositoryName("team/app"))
@@ -164,28 +170,7 @@ struct RealProxyTests {
         }) { _ in ScriptedAnswer(200) }
         try await ScriptedRegistry.serve(script) { checker in
             try await DockerRegistry.run { docker in
-                try await Nginx.run(
-                    """
-                    server {
-                        listen $PORT0;
-                        location = /token { proxy_pass http://\(checker.host); proxy_set_header Host $http_host; }
-                        location = /check {
-                            internal;
-                            proxy_pass http://\(checker.host);
-                            proxy_pass_request_body off;
-                            proxy_set_header Content-Length "";
-                            proxy_set_header Host $http_host;
-                            proxy_set_header X-Method $request_method;
-                        }
-                        location / {
-                            auth_request /check;
-                            proxy_set_header Authorization "";
-                            proxy_pass http://\(docker.host);
-                            \(Self.passedOn)
-                        }
-                    }
-                    """
-                ) { nginx in
+                try await Nginx.run(Self.asking(checker, before: docker)) { nginx in
                     let options = RegistryOptions.quick { $0.bytesPerSecond = 16 << 20 }
                     try await withRegistry(nginx.hosts[0], options) { registry in
                         let repository = registry.repository(try RepositoryName("team/app"))

@@ -83,7 +83,7 @@ import Testing
             let refusal: OCIError? =
                 switch kind == "descriptor"
                     ? descriptorVerdict(on: bytes, of: file)
-                    : verdict(on: ByteBuffer(bytes: bytes), of: file).map { _ in }
+                    : verdict(on: ByteBuffer(bytes: bytes), of: file).map({ _ in })
                 {
                 case .success: nil
                 case .failure(let error): error

@@ -72,32 +72,22 @@ private struct Origins {
         self.naming = naming
         guard !naming.rename.isEmpty else { return }
         for repository in repositories.sorted() {
-            guard let named = try? naming.target(for: .tag(.latest), in: repository, isCompanion: false) else {
-                continue
-            }
-            candidates[named.0, default: []].append(repository)
+            if let held = naming.held(repository) { candidates[held, default: []].append(repository) }
         }
     }
 
     func origin(of image: NamedImage) -> NamedImage? {
+        guard let tag = image.tag else { return nil }
+        let name = TagName(repository: image.repository, tag: tag)
+        guard let repository = candidates(for: image.repository).first(where: { naming.held(tag, in: $0) == name })
+        else { return nil }
         var image = image
-        let (repository, tag) = (image.repository, image.tag)
-        guard let tag else { return nil }
-        for candidate in candidates(for: repository) {
-            guard let named = try? naming.target(for: .tag(tag), in: candidate, isCompanion: false),
-                named.0 == repository, named.1 == tag
-            else { continue }
-            image.repository = candidate
-            return image
-        }
-        return nil
+        image.repository = repository
+        return image
     }
 
     private func candidates(for repository: RepositoryName) -> [RepositoryName] {
-        guard naming.rename.isEmpty else { return candidates[repository] ?? [] }
-        guard !naming.prefix.isEmpty else { return [repository] }
-        let name = repository.description
-        guard name.hasPrefix(naming.prefix + "/") else { return [] }
-        return (try? RepositoryName(name.dropFirst(naming.prefix.utf8.count + 1))).map { [$0] } ?? []
+        if !naming.rename.isEmpty { return candidates[repository] ?? [] }
+        return naming.original(of: repository).map { [$0] } ?? []
     }
 }

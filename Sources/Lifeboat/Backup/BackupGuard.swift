@@ -120,16 +120,14 @@ private struct Failed {
 
     /// Words that are no name, such as patterns, say of nothing in particular that it failed.
     private mutating func add(_ name: String, of registry: String, _ naming: Naming) {
-        if let repository = try? RepositoryName(name) {
-            guard let renamed = try? naming.target(for: .tag(.latest), in: repository, isCompanion: false) else {
-                return
+        if let repository = RepositoryName(ifValid: name) {
+            if let held = naming.held(repository) {
+                repositories.insert(Place(registry: registry, repository: held))
             }
-            repositories.insert(Place(registry: registry, repository: renamed.0))
-        } else if let parsed = try? TagName(parsing: name), parsed.registry == nil,
-            let renamed = try? naming.target(for: .tag(parsed.tag), in: parsed.repository, isCompanion: false),
-            let tag = renamed.1
+        } else if let parsed = TagName(ifValid: name), parsed.registry == nil,
+            let held = naming.held(parsed.tag, in: parsed.repository)
         {
-            images.insert("\(registry)/\(renamed.0):\(tag)")
+            images.insert("\(registry)/\(held)")
         }
     }
 }

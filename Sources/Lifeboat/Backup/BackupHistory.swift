@@ -32,6 +32,15 @@ public struct TagName: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// The same for what may be something else; nil for what names no tag.
+    init?(ifValid text: String) {
+        do {
+            try self.init(parsing: text)
+        } catch {
+            return nil
+        }
+    }
+
     /// Whether an image has this name; any registry will do where none is named.
     public func names(_ image: NamedImage) -> Bool {
         image.tag == tag && image.repository == repository && (registry == nil || registry == image.registry)

@@ -18,7 +18,7 @@ extension BackupSet {
         let backup = try await find(word ?? "latest", pipeline: pipeline)
         let header = backup.header
         var words = ["backup \(backup.name) of \(shown(header.source, limit: 300)), taken \(backup.moment)"]
-        let asked = word.flatMap { try? Moment(parsing: $0) }
+        let asked = word.flatMap { Moment(rfc3339: $0) }
         let isByID = asked == nil && word != nil && word != "latest"
         if let asked {
             words[0] += ", \(Figures.span(seconds: asked.seconds - header.ended)) before \(asked)"

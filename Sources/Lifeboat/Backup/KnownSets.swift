@@ -1,4 +1,3 @@
-import Glibc
 import OCI
 import OCIArchive
 
@@ -19,7 +18,7 @@ public struct KnownSets: Sendable {
         let file = file(of: path)
         guard try await files.status(file, followLinks: false) == nil else { return }
         try await files.createFolder(folder)
-        try await ReportFile.prepare(file, in: files).write(KnownSets.absolute(path) + "\n")
+        try await ReportFile.prepare(file, in: files).write(KnownSets.name(of: path) + "\n")
     }
 
     /// - Throws: `LifeboatError` `.local` if a store that would be made anew has the place of a set.
@@ -41,18 +40,13 @@ public struct KnownSets: Sendable {
     }
 
     private func file(of path: String) -> String {
-        folder + "/" + Digest(of: Array(KnownSets.absolute(path).utf8)).hex.prefix(16)
+        folder + "/" + Digest(of: Array(KnownSets.name(of: path).utf8)).hex.prefix(16)
     }
 
     /// By names alone: what a link leads to may be what is missing.
-    private static func absolute(_ path: String) -> String {
-        var whole = path
-        if !path.hasPrefix("/"), let folder = getcwd(nil, 0) {
-            defer { free(folder) }
-            whole = String(cString: folder) + "/" + path
-        }
+    private static func name(of path: String) -> String {
         var parts: [Substring] = []
-        for part in whole.split(separator: "/") where part != "." {
+        for part in absolutePath(path).split(separator: "/") {
             if part == ".." { _ = parts.popLast() } else { parts.append(part) }
         }
         return "/" + parts.joined(separator: "/")

@@ -37,9 +37,7 @@ public struct Conversion: Sendable {
         guard let status = try await fileSystem.status(file, followLinks: true), status.kind == .file else {
             throw LifeboatError(.policy, "there is no file \(shown(file, limit: 1000))")
         }
-        let opened = try await fileSystem.open(file, .read)
-        let bytes = try await opened.read(at: 0, count: PipelineDocument.sizeLimit + 1)
-        try await opened.close()
+        let bytes = try await fileSystem.read(file, upTo: PipelineDocument.sizeLimit + 1)
         return try Conversion(
             parsing: Array(bytes.readableBytesView), file: shown(file, limit: 1000), as: format, target: target)
     }

@@ -60,16 +60,10 @@ extension RescueNote {
             }
         }
         self.init(
-            set: RescueNote.absolute(path),
+            set: absolutePath(path),
             newest: good.map(Backup.init), registries: registries.sorted())
         let groups = backups.groups
         guard groups.count > 1 else { return }
         others = groups.compactMap { newestGood($0.backups) }.filter { $0.id != good?.id }.map(Backup.init)
-    }
-
-    private static func absolute(_ path: String) -> String {
-        guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
-        defer { free(folder) }
-        return String(cString: folder) + "/" + path
     }
 }

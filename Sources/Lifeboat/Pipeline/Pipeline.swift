@@ -45,9 +45,11 @@ public struct Pipeline: Sendable {
                 throw LifeboatError(.policy, "\(shown(file, limit: 1000)) is not a file, want a pipeline definition")
             }
             let opened = try await fileSystem.open(file, .read)
-            context.isWorldWritable = try await opened.status().permissions & 0o002 != 0
-            bytes = Array(try await opened.read(at: 0, count: PipelineDocument.sizeLimit + 1).readableBytesView)
-            try await opened.close()
+            (context.isWorldWritable, bytes) = try await closing(opened) {
+                let isWorldWritable = try await opened.status().permissions & 0o002 != 0
+                let bytes = try await opened.read(at: 0, count: PipelineDocument.sizeLimit + 1)
+                return (isWorldWritable, Array(bytes.readableBytesView))
+            }
         }
         let pipeline = try await Pipeline(parsing: bytes, file: file, context: context).readingLists(from: fileSystem)
         if let unknown = context.inputs.keys.sorted().first(where: { pipeline.inputs[$0] == nil }) {

@@ -20,41 +20,40 @@ public struct Naming: Sendable {
     }
 
     /// - Throws: `OCIError` if the name that results is none.
-    public func target(for image: NamedImage) throws -> (RepositoryName, Tag?) {
-        if let exact { return (exact.repository, exact.tag ?? (exact.digest == nil ? .latest : nil)) }
+    public func target(for image: NamedImage) throws(OCIError) -> (RepositoryName, Tag?) {
+        if let exact { return (exact.repository, exact.nameAlone) }
         return (try repository(for: image.repository), try tag(for: image))
     }
 
     /// What belongs to an image by its tag keeps it: the tag is the digest of the image.
-    func target(for selected: Selector.Selected) throws -> (RepositoryName, Tag?) {
+    func target(for selected: Selector.Selected) throws(OCIError) -> (RepositoryName, Tag?) {
         let (repository, tag) = try target(for: selected.image)
         return (repository, selected.companionOf == nil ? tag : selected.image.tag)
     }
 
     /// What will be called so at the target, before it is known what it is.
-    func target(for reference: TagOrDigest, in repository: RepositoryName, isCompanion: Bool) throws -> (
-        RepositoryName, Tag?
-    ) {
+    func target(
+        for reference: TagOrDigest, in repository: RepositoryName, isCompanion: Bool
+    ) throws(OCIError) -> (RepositoryName, Tag?) {
         switch reference {
         case .digest(let digest):
-            if let exact { return (exact.repository, exact.tag ?? (exact.digest == nil ? .latest : nil)) }
+            if let exact { return (exact.repository, exact.nameAlone) }
             return (try self.repository(for: repository), tag(for: digest))
         case .tag(let tag):
-            if let exact {
-                return (exact.repository, isCompanion ? tag : exact.tag ?? (exact.digest == nil ? .latest : nil))
-            }
+            if let exact { return (exact.repository, isCompanion ? tag : exact.nameAlone) }
             return (try self.repository(for: repository), isCompanion ? tag : try self.tag(for: tag))
         }
     }
 
-    private func repository(for name: RepositoryName) throws -> RepositoryName {
+    private func repository(for name: RepositoryName) throws(OCIError) -> RepositoryName {
         if prefix.isEmpty, rename.isEmpty { return name }
         let renamed = rename.firstResult(for: name.description) ?? name.description
         return try RepositoryName(prefix.isEmpty ? renamed : prefix + "/" + renamed)
     }
 
-    private func tag(for image: NamedImage) throws -> Tag? {
-        try image.tag.map { try tag(for: $0) } ?? tag(for: image.descriptor.digest)
+    private func tag(for image: NamedImage) throws(OCIError) -> Tag? {
+        guard let tag = image.tag else { return self.tag(for: image.descriptor.digest) }
+        return try self.tag(for: tag)
     }
 
     private func tag(for digest: Digest) -> Tag? {
@@ -62,13 +61,50 @@ public struct Naming: Sendable {
         return nil
     }
 
-    private func tag(for tag: Tag) throws -> Tag {
+    private func tag(for tag: Tag) throws(OCIError) -> Tag {
         // These names say which digest they belong to, and nobody finds them under others.
         guard !retag.isEmpty, tag.companionStem == nil else { return tag }
         for case .tag(let rewrite) in retag {
             if let renamed = rewrite.result(for: tag.description) { return try Tag(renamed) }
         }
         return tag
+    }
+}
+
+extension Reference {
+    /// The tag under which an image is put that gets this name: none where its digest is the name.
+    fileprivate var nameAlone: Tag? { tag ?? (digest == nil ? .latest : nil) }
+}
+
+// MARK: What is there already
+
+extension Naming {
+    /// What a repository is called at the target; nil where the rules make no name of it, so that it cannot be there.
+    func held(_ repository: RepositoryName) -> RepositoryName? {
+        do throws(OCIError) {
+            return try self.repository(for: repository)
+        } catch {
+            return nil
+        }
+    }
+
+    /// The same for a tag.
+    func held(_ tag: Tag, in repository: RepositoryName) -> TagName? {
+        do throws(OCIError) {
+            return TagName(repository: try self.repository(for: repository), tag: try self.tag(for: tag))
+        } catch {
+            return nil
+        }
+    }
+
+    /// What a repository of the target is called at the source; nil where no prefix alone makes that name, and where
+    /// there are renames, which cannot be turned round.
+    func original(of repository: RepositoryName) -> RepositoryName? {
+        guard rename.isEmpty else { return nil }
+        guard !prefix.isEmpty else { return repository }
+        let name = repository.description
+        guard name.hasPrefix(prefix + "/") else { return nil }
+        return RepositoryName(ifValid: name.dropFirst(prefix.count + 1))
     }
 }
 

@@ -87,40 +87,18 @@ extension PipelinePlan {
             return nil
         }
         let file = try await fileSystem.open(path, .read)
-        let bytes: ByteBuffer?
-        do {
-            let head = try await file.read(at: 0, count: 64)
-            let isPlan = isPlan(head.readableBytesView)
-            guard !isPlan || status.size <= sizeLimit else {
-                throw LifeboatError(
-                    .policy, "the plan \(shown(path, limit: 1000)) has \(status.size) bytes, the limit is \(sizeLimit)")
-            }
-            bytes = isPlan ? try await file.read(at: 0, count: Int(status.size)) : nil
-        } catch {
-            try await file.close()
-            throw error
-        }
-        try await file.close()
         let place = shown(path, limit: 1000)
+        let bytes: ByteBuffer? = try await closing(file) {
+            guard isPlan(try await file.read(at: 0, count: 64).readableBytesView) else { return nil }
+            guard status.size <= sizeLimit else {
+                throw LifeboatError(.policy, "the plan \(place) has \(status.size) bytes, the limit is \(sizeLimit)")
+            }
+            return try await file.read(at: 0, count: Int(status.size))
+        }
         return try bytes.map { try PipelinePlan(json: try JSONValue(parsing: $0, in: place), in: place) }
     }
 
-    /// Writes the plan to a file, which is replaced as a whole.
-    public func write(to path: String, in files: any FileSystem) async throws {
-        let partial = path + ".partial"
-        let file = try await files.open(partial, .readWrite)
-        do {
-            try await file.truncate(0)
-            try await file.write(ByteBuffer(string: json.indented + "\n"), at: 0)
-            try await file.sync()
-        } catch {
-            try await file.close()
-            throw error
-        }
-        try await file.close()
-        try await files.rename(partial, to: path)
-        try await files.syncFolder(parentFolder(of: path))
-    }
+    public func write(to file: ReportFile) async throws { try await file.write(json.indented + "\n") }
 
     /// Reads a plan that was written with `json`: what is needed to run it.
     ///

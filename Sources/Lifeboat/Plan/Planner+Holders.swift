@@ -5,6 +5,17 @@ extension Planner {
     /// Requests for blobs in other repositories, at one target.
     private static let askingLimit = 10_000
 
+    /// What the targets call the images: what a delta leaves out may be there under another name of the same image.
+    func learnBases(_ images: [Candidate], _ names: [TargetNames]) async {
+        guard images.contains(where: { $0.store is any LinkedArchive }) else { return }
+        for (holders, names) in zip(baseHolders, names) {
+            await holders?.learn(
+                images.indices.compactMap { number in
+                    names[number].map { (images[number].image.descriptor.digest, $0.repository) }
+                })
+        }
+    }
+
     /// A delta leaves out what its base has. Of an image that has another name since, and of what was built on one, the
     /// target has it under another name too, from where it can be mounted.
     func findHolders(_ items: inout [PlanItem]) async throws {

@@ -23,9 +23,7 @@ public struct FailedImages: Sendable {
             throw LifeboatError(
                 .usage, "\(shown(file, limit: 1000)) has \(status.size) bytes, the limit for a report is \(sizeLimit)")
         }
-        let opened = try await fileSystem.open(file, .read)
-        let bytes = try await opened.read(at: 0, count: Int(status.size))
-        try await opened.close()
+        let bytes = try await fileSystem.read(file, upTo: Int(status.size))
         return try FailedImages(parsing: Array(bytes.readableBytesView), file: file)
     }
 

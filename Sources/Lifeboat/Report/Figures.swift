@@ -1,3 +1,5 @@
+import OCI
+
 /// Numbers as people read them.
 public enum Figures {
     /// Bytes in decimal units, three digits.
@@ -34,25 +36,7 @@ public enum Figures {
     ///
     /// - Parameter milliseconds: since 1970.
     public static func instant(_ milliseconds: Int64) -> String {
-        let seconds = Int((Double(milliseconds) / 1000).rounded(.down))
-        let (day, time) = seconds.quotientAndRemainder(dividingBy: 86_400)
-        // Days to a date of the Gregorian calendar, counted in eras of 400 years from 1 March of year 0.
-        let shifted = day + 719_468
-        let era = shifted / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let month = (5 * dayOfYear + 2) / 153
-        let date = dayOfYear - (153 * month + 2) / 5 + 1
-        let civilMonth = month < 10 ? month + 3 : month - 9
-        let year = yearOfEra + era * 400 + (civilMonth <= 2 ? 1 : 0)
-        return "\(padded(year, 4))-\(padded(civilMonth, 2))-\(padded(date, 2))"
-            + "T\(padded(time / 3600, 2)):\(padded(time / 60 % 60, 2)):\(padded(time % 60, 2))Z"
-    }
-
-    private static func padded(_ number: Int, _ width: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+        Moment(milliseconds: milliseconds).description
     }
 
     private static func decimal(_ value: Double, digits: Int) -> String {

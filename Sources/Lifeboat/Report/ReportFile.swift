@@ -46,15 +46,7 @@ public struct ReportFile: Sendable {
     static func check(_ path: String, holds kind: Kind, in fileSystem: any FileSystem) async throws {
         guard let status = try await fileSystem.status(path, followLinks: true), status.kind == .file, status.size > 0
         else { return }
-        let file = try await fileSystem.open(path, .read)
-        let head: ByteBuffer
-        do {
-            head = try await file.read(at: 0, count: 64)
-        } catch {
-            try await file.close()
-            throw error
-        }
-        try await file.close()
+        let head = try await fileSystem.read(path, upTo: 64)
         guard !kind.beginnings.contains(where: { head.readableBytesView.starts(with: $0.utf8) }) else { return }
         throw LifeboatError(
             .conflict, "\(shown(path, limit: 1000)) is there and is no \(kind.rawValue)",
@@ -68,18 +60,14 @@ public struct ReportFile: Sendable {
         let partial = path + ".partial"
         if try await fileSystem.status(partial, followLinks: false) != nil { try await fileSystem.remove(partial) }
         let file = try await fileSystem.open(partial, .createNew)
-        do {
+        try await closing(file) {
             try await file.write(ByteBuffer(string: text), at: 0)
             if let mode, chmod(partial, mode_t(mode)) != 0 {
                 throw LifeboatError(
                     .local, "cannot make \(shown(partial, limit: 1000)) readable: \(String(cString: strerror(errno)))")
             }
             try await file.sync()
-        } catch {
-            try await file.close()
-            throw error
         }
-        try await file.close()
         try await fileSystem.rename(partial, to: path)
         try await fileSystem.syncFolder(parentFolder(of: path))
     }

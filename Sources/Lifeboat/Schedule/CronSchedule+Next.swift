@@ -1,3 +1,5 @@
+import OCI
+
 /// The times that a schedule comes to.
 ///
 /// Where the clocks are put forward, a time that is skipped counts as the moment after the jump, and all that were

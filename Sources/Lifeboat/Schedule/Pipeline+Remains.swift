@@ -10,10 +10,8 @@ extension Pipeline {
         of file: String, from fileSystem: any FileSystem, context: PipelineContext
     ) async -> Pipeline? {
         do {
-            let opened = try await fileSystem.open(file, .read)
-            let bytes = Array(try await opened.read(at: 0, count: PipelineDocument.sizeLimit).readableBytesView)
-            try await opened.close()
-            return try remains(of: bytes, file: file, context: context)
+            let bytes = try await fileSystem.read(file, upTo: PipelineDocument.sizeLimit)
+            return try remains(of: Array(bytes.readableBytesView), file: file, context: context)
         } catch {
             // It is on its way to be reported already, by who asked for this.
             return nil

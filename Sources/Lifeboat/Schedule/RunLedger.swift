@@ -71,9 +71,7 @@ public struct RunLedger: Sendable {
     public func isLocked(_ file: String) async throws -> Bool {
         guard try await files.status(lockPath(of: file), followLinks: true) != nil else { return false }
         let opened = try await files.open(lockPath(of: file), .read)
-        let isFree = try await opened.lock(shared: true)
-        try await opened.close()
-        return !isFree
+        return try await closing(opened) { try await !opened.lock(shared: true) }
     }
 
     private func lockPath(of file: String) -> String {
@@ -82,15 +80,7 @@ public struct RunLedger: Sendable {
 
     private func read(_ path: String, _ note: (String) -> Void) async throws -> RunRecord? {
         guard try await files.status(path, followLinks: true) != nil else { return nil }
-        let opened = try await files.open(path, .read)
-        let bytes: ByteBuffer
-        do {
-            bytes = try await opened.read(at: 0, count: RunLedger.sizeLimit)
-        } catch {
-            try await opened.close()
-            throw error
-        }
-        try await opened.close()
+        let bytes = try await files.read(path, upTo: RunLedger.sizeLimit)
         do {
             return try RunRecord(try JSONValue(parsing: Array(bytes.readableBytesView), in: "the record"))
         } catch let error as OCIError {

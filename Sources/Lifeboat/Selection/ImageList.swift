@@ -57,13 +57,9 @@ public struct ListedImage: Sendable, Hashable {
     func within(_ store: String) -> ListedImage? {
         guard let registry, registry != store else { return self }
         let full = "\(registry)/\(repository)"
-        guard full.hasPrefix(store + "/") else { return nil }
-        do {
-            let repository = try RepositoryName(String(full.dropFirst(store.utf8.count + 1)))
-            return ListedImage(registry: store, repository: repository, target: target)
-        } catch {
-            return nil
-        }
+        guard full.hasPrefix(store + "/"), let repository = RepositoryName(ifValid: full.dropFirst(store.count + 1))
+        else { return nil }
+        return ListedImage(registry: store, repository: repository, target: target)
     }
 
     /// As docker reads it: `debian:12` is `docker.io/library/debian:12`. A digest decides, whatever the tag beside it.

@@ -95,10 +95,8 @@ struct ImageListReading {
             throw list.place.fault(
                 "\(shown(path, limit: 1000)) has \(status.size) bytes, the limit is \(ImageListReading.fileSizeLimit)")
         }
-        let file = try await fileSystem.open(path, .read)
-        let bytes = try await file.read(at: 0, count: Int(ImageListReading.fileSizeLimit))
-        try await file.close()
-        return Array(bytes.readableBytesView)
+        return Array(
+            try await fileSystem.read(path, upTo: Int(ImageListReading.fileSizeLimit)).readableBytesView)
     }
 }
 

@@ -129,6 +129,12 @@ extension SelectionRule {
         referrers && (referrerTypes.isEmpty || wants(artifactType: referrer.artifactType ?? ""))
     }
 
+    /// Whether a manifest of an index is wanted, by its platform: also one that names none.
+    func wants(child: Descriptor) -> Bool {
+        guard !platforms.isEmpty, let platform = child.platform else { return true }
+        return platforms.contains { $0.matches(platform) }
+    }
+
     /// Whether a tag that belongs to an image is wanted with it.
     ///
     /// A list of referrers is not where only some of them are wanted: what is left of it is listed anew.

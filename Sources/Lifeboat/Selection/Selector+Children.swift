@@ -19,8 +19,7 @@ extension Selector {
                 }
                 guard case .index(let children) = manifest.kind else { continue }
                 for child in children where child.mediaType.isManifest && seen.insert(child.digest).inserted {
-                    let isWanted = child.platform.map { platform in rule.platforms.contains { $0.matches(platform) } }
-                    if rule.platforms.isEmpty || isWanted ?? true { found.append(child.digest) }
+                    if rule.wants(child: child) { found.append(child.digest) }
                     if child.mediaType.isIndex { waiting.append(child) }
                 }
             } catch let error as any Failure where error.kind != .internal && error.kind != .local {

@@ -44,7 +44,7 @@ public struct ArchiveTemplate: Sendable, Hashable {
     /// - Parameter moment: milliseconds since 1970.
     /// - Throws: `LifeboatError` `.policy` if the pipeline's name would lead into another folder.
     public func name(pipeline: String, moment: Int64) throws(LifeboatError) -> String {
-        let time = UTCTime(moment)
+        let time = Moment(milliseconds: moment)
         if pieces.contains(.pipeline), pipeline.contains("/") || pipeline.hasPrefix(".") || pipeline.isEmpty {
             throw LifeboatError(
                 .policy, "the pipeline's name '\(shown(pipeline, limit: 80))' cannot be part of a file's name")
@@ -53,7 +53,7 @@ public struct ArchiveTemplate: Sendable, Hashable {
             switch piece {
             case .text(let text): text
             case .pipeline: pipeline
-            case .date: time.date
+            case .date: time.day
             case .time: time.timeOfDay
             }
         }.joined()
@@ -73,12 +73,12 @@ public struct ArchiveTemplate: Sendable, Hashable {
                 rest = rest.dropFirst(pipeline.count)
             case .date:
                 let date = rest.prefix(10)
-                guard UTCTime.isDate(date), order.date.isEmpty || order.date == date else { return nil }
+                guard ArchiveTemplate.isDate(date), order.date.isEmpty || order.date == date else { return nil }
                 order.date = String(date)
                 rest = rest.dropFirst(10)
             case .time:
                 let time = rest.prefix(6)
-                guard UTCTime.isTimeOfDay(time), order.time.isEmpty || order.time == time else { return nil }
+                guard ArchiveTemplate.isTimeOfDay(time), order.time.isEmpty || order.time == time else { return nil }
                 order.time = String(time)
                 rest = rest.dropFirst(6)
             }
@@ -87,39 +87,8 @@ public struct ArchiveTemplate: Sendable, Hashable {
     }
 }
 
-/// A moment in UTC as it stands in names (proleptic Gregorian calendar).
-struct UTCTime: Sendable, Hashable {
-    /// `2026-11-20`
-    let date: String
-    /// `235959`
-    let timeOfDay: String
-
-    /// - Parameter moment: milliseconds since 1970.
-    init(_ moment: Int64) {
-        let seconds = Int(moment.flooredQuotient(by: 1000))
-        let days = seconds.flooredQuotient(by: 86_400)
-        let inDay = seconds - days * 86_400
-        // Days since 1 March of year 0, in eras of 400 years, each year beginning in March.
-        let shifted = days + 719_468
-        let era = shifted.flooredQuotient(by: 146_097)
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shiftedMonth = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
-        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        date = padded(year, 4) + "-" + padded(month, 2) + "-" + padded(day, 2)
-        timeOfDay = padded(inDay / 3600, 2) + padded(inDay / 60 % 60, 2) + padded(inDay % 60, 2)
-    }
-
-    /// `2026-11-20T23:59:59Z` (RFC 3339).
-    var timestamp: String {
-        let digits = Array(timeOfDay)
-        return "\(date)T\(String(digits[0...1])):\(String(digits[2...3])):\(String(digits[4...5]))Z"
-    }
-
-    static func isDate(_ text: some StringProtocol) -> Bool {
+extension ArchiveTemplate {
+    private static func isDate(_ text: some StringProtocol) -> Bool {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.map(\.utf8.count) == [4, 2, 2], let month = number(parts[1]), let day = number(parts[2]) else {
             return false
@@ -127,7 +96,7 @@ struct UTCTime: Sendable, Hashable {
         return number(parts[0]) != nil && (1...12).contains(month) && (1...31).contains(day)
     }
 
-    static func isTimeOfDay(_ text: some StringProtocol) -> Bool {
+    private static func isTimeOfDay(_ text: some StringProtocol) -> Bool {
         guard text.utf8.count == 6, let number = number(text) else { return false }
         return number / 10_000 < 24 && number / 100 % 100 < 60 && number % 100 < 60
     }
@@ -135,16 +104,4 @@ struct UTCTime: Sendable, Hashable {
     private static func number(_ text: some StringProtocol) -> Int? {
         text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(text) : nil
     }
-}
-
-extension BinaryInteger {
-    fileprivate func flooredQuotient(by divisor: Self) -> Self {
-        let quotient = self / divisor
-        return self % divisor < 0 ? quotient - 1 : quotient
-    }
-}
-
-private func padded(_ number: Int, _ width: Int) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, width - digits.count)) + digits
 }

@@ -118,15 +118,7 @@ extension RegistrySettings.Credentials {
 extension RegistrySettings {
     /// - Throws: `LifeboatError` `.auth` for a file that holds no password, `FileError`.
     fileprivate static func password(in path: String, _ files: any FileSystem) async throws -> String {
-        let file = try await files.open(path, .read)
-        let bytes: [UInt8]
-        do {
-            bytes = Array(try await file.read(at: 0, count: passwordFileLimit + 1).readableBytesView)
-        } catch {
-            try await file.close()
-            throw error
-        }
-        try await file.close()
+        let bytes = Array(try await files.read(path, upTo: passwordFileLimit + 1).readableBytesView)
         guard bytes.count <= passwordFileLimit, var text = String(validating: bytes, as: UTF8.self) else {
             throw LifeboatError(
                 .auth, "the password file \(shown(path, limit: 1000)) is not text of at most \(passwordFileLimit) bytes"

@@ -151,13 +151,7 @@ struct StoreComparison: Sendable {
 
     /// The rule that owns a repository of the other store under the name that the listed store would give it.
     private func rule(for repository: RepositoryName, _ selection: Selection) -> SelectionRule? {
-        guard naming.rename.isEmpty else { return nil }
-        var name = repository.description[...]
-        if !naming.prefix.isEmpty {
-            guard name.hasPrefix(naming.prefix + "/") else { return nil }
-            name = name.dropFirst(naming.prefix.count + 1)
-        }
-        guard let original = try? RepositoryName(String(name)) else { return nil }
+        guard let original = naming.original(of: repository) else { return nil }
         return selection.rules.first { $0.matches(original) }
     }
 

@@ -1,5 +1,6 @@
 import Lifeboat
 import OCI
+import OCIArchive
 
 /// Where the report of a run goes: known to be writable before the run, and written once, whatever comes of it.
 actor ReportFiles {
@@ -20,7 +21,7 @@ actor ReportFiles {
         _ flags: ReportFlags, name: String, in environment: RunEnvironment,
         _ work: (ReportFiles) async throws -> Void
     ) async throws {
-        if let report = flags.report, let html = flags.html, absolute(report) == absolute(html) {
+        if let report = flags.report, let html = flags.html, absolutePath(report) == absolutePath(html) {
             throw LifeboatError(.usage, "--report and --html are the same file")
         }
         let files = ReportFiles(

@@ -8,15 +8,7 @@ import OCIArchive
 enum SmallFile {
     /// - Throws: `LifeboatError` `.policy` for one that is larger than `limit`; `FileError`.
     static func read(_ path: String, upTo limit: Int, in files: any FileSystem) async throws -> String {
-        let file = try await files.open(path, .read)
-        let bytes: ByteBuffer
-        do {
-            bytes = try await file.read(at: 0, count: limit + 1)
-        } catch {
-            try await file.close()
-            throw error
-        }
-        try await file.close()
+        let bytes = try await files.read(path, upTo: limit + 1)
         guard bytes.readableBytes <= limit else {
             throw LifeboatError(.policy, "\(shown(path, limit: 1000)) is larger than \(limit) bytes, the limit")
         }

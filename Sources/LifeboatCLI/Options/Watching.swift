@@ -1,4 +1,3 @@
-import Glibc
 import Lifeboat
 import OCI
 import OCIArchive
@@ -13,21 +12,6 @@ extension Watch {
             sender: WebSender(caFile: environment.registries.tls.caFile), surroundings: environment.surroundings,
             story: { Terminal.story("note: " + $0) })
     }
-}
-
-/// A path from the root on; symbolic links stay, since what they lead to may change from run to run.
-func absolute(_ path: String) -> String {
-    var parts: [Substring] = []
-    var whole = path
-    if !path.hasPrefix("/"), let folder = getcwd(nil, 0) {
-        whole = String(cString: folder) + "/" + path
-        free(folder)
-    }
-    for part in whole.split(separator: "/") where part != "." {
-        // `a/../b` is `b` only where `a` is no link: then it stays as it is.
-        parts.append(part)
-    }
-    return "/" + parts.joined(separator: "/")
 }
 
 /// Splits `host:port`; an IPv6 address is in brackets.

@@ -40,9 +40,10 @@ struct PlanCommand: AsyncParsableCommand {
                 .usage, "\(shown(file, limit: 1000)) is a plan already",
                 advice: "lifeboat run \(shown(file, limit: 1000)) does it; lifeboat plan takes a definition")
         }
-        if let out { _ = try await ReportFile.prepare(out, replacing: .plan, in: environment.fileSystem) }
+        var kept: ReportFile?
+        if let out { kept = try await ReportFile.prepare(out, replacing: .plan, in: environment.fileSystem) }
         var context = pipeline.context(environment)
-        let path = file == "-" ? nil : absolute(file)
+        let path = file == "-" ? nil : absolutePath(file)
         context.folder = path.map { parentFolder(of: $0) }
         let definition = try await Pipeline.command(file, context, in: environment)
         try environment.plugInCatalog(state, definition: definition.state)
@@ -51,10 +52,10 @@ struct PlanCommand: AsyncParsableCommand {
         if let folder = context.folder { plan.makeRelative(to: folder) }
         if let digest = definition.digest, let path {
             plan.definition = .init(
-                file: PlanCommand.name(of: path, from: parentFolder(of: absolute(out ?? "plan.json"))),
+                file: PlanCommand.name(of: path, from: parentFolder(of: absolutePath(out ?? "plan.json"))),
                 digest: digest, moment: context.moment, inputs: definition.values, variables: definition.variables)
         }
-        if let out { try await plan.write(to: out, in: environment.fileSystem) }
+        if let kept { try await plan.write(to: kept) }
         try answer(plan, output: output, check: check, keptIn: out)
     }
 

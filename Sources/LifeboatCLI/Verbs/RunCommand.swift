@@ -60,7 +60,8 @@ struct RunCommand: AsyncParsableCommand {
         guard let planned = plan.definition else {
             throw LifeboatError(.policy, "the plan \(shown(file, limit: 1000)) does not say which definition it is of")
         }
-        let path = absolute(planned.file.hasPrefix("/") ? planned.file : parentFolder(of: file) + "/" + planned.file)
+        let path = absolutePath(
+            planned.file.hasPrefix("/") ? planned.file : parentFolder(of: file) + "/" + planned.file)
         let folder = parentFolder(of: path)
         // What the plan was made with counts, whoever runs it, wherever; passwords come from here.
         let context = PipelineContext(
@@ -93,7 +94,7 @@ struct RunCommand: AsyncParsableCommand {
         else { return }
         let watch = Watch.command(environment, folder: state.folder ?? environment.workFolder)
         do {
-            _ = try await watch.run(absolute(file)) { Watch.Work(failed: error, known: known) }
+            _ = try await watch.run(absolutePath(file)) { Watch.Work(failed: error, known: known) }
         } catch let other as any Failure {
             Terminal.story("note: nobody was told: \(other.description)")
         }
@@ -111,7 +112,7 @@ struct RunCommand: AsyncParsableCommand {
             steps, name: definition.name, in: environment, output: output, reports: files,
             around: { work in
                 guard isWatched else { return await work() }
-                let (report, record) = try await watch.run(definition, in: absolute(file), work)
+                let (report, record) = try await watch.run(definition, in: absolutePath(file), work)
                 if let record, let metricsFile {
                     let state = try await PipelineState.now(
                         record, surroundings: environment.surroundings, files: environment.fileSystem,

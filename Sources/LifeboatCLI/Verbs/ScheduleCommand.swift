@@ -1,6 +1,7 @@
 import ArgumentParser
 import Lifeboat
 import OCI
+import OCIArchive
 import OCIServer
 
 struct ScheduleCommand: AsyncParsableCommand {
@@ -30,7 +31,7 @@ struct ScheduleCommand: AsyncParsableCommand {
     var quiet = false
 
     func validate() throws {
-        let paths = pipelines.map(absolute)
+        let paths = pipelines.map(absolutePath)
         if let twice = paths.first(where: { path in paths.count { $0 == path } > 1 }) {
             throw ValidationError("\(shown(twice, limit: 1000)) is given twice")
         }
@@ -44,7 +45,7 @@ struct ScheduleCommand: AsyncParsableCommand {
         let (changes, change) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let board = ScheduleBoard { change.yield() }
         let service = service(board, environment)
-        let paths = pipelines.map(absolute)
+        let paths = pipelines.map(absolutePath)
         try await withThrowingTaskGroup(of: Void.self) { group in
             if let address {
                 let server = StatusServer(host: address.host, port: address.port) { path in

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Lifeboat
 import OCI
+import OCIArchive
 
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -40,7 +41,7 @@ struct StatusCommand: AsyncParsableCommand {
         } else {
             for file in pipelines {
                 let definition = try await Pipeline.command(file, pipeline, in: environment)
-                let path = absolute(file)
+                let path = absolutePath(file)
                 var record =
                     try await ledger.record(of: path, note: note) ?? RunRecord(file: path, name: definition.name)
                 record.name = definition.name

@@ -44,15 +44,12 @@ extension Moment {
 
         /// From 1970 on to the beginning of the day.
         mutating func date() -> Int64? {
-            guard let year = number(4), sign("-") != nil, let month = number(2), sign("-") != nil,
-                let day = number(2), (1...12).contains(month), (1...Moment.days(of: month, year)).contains(day)
+            guard let year = number(4), sign("-") != nil, let month = number(2), sign("-") != nil, let day = number(2),
+                (1...12).contains(month)
             else { return nil }
-            let shifted = month <= 2 ? year - 1 : year
-            let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
-            let era = shifted.floored(by: 400)
-            let yearOfEra = shifted - era * 400
-            let days = era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-            return days * 86_400
+            let date = CivilDate(year: Int(year), month: Int(month), day: Int(day))
+            let days = CivilDate.days(inMonth: date.month, isLeap: CivilDate.isLeap(date.year))
+            return (1...days).contains(date.day) ? Int64(date.dayNumber) * 86_400 : nil
         }
 
         /// Within the day; a leap second is the first of the next minute.
@@ -83,14 +80,6 @@ extension Moment {
                 return nil
             }
             return (hours * 3600 + minutes * 60) * (zone == UInt8(ascii: "+") ? 1 : -1)
-        }
-    }
-
-    private static func days(of month: Int64, _ year: Int64) -> Int64 {
-        switch month {
-        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
-        case 4, 6, 9, 11: 30
-        default: 31
         }
     }
 }

@@ -10,6 +10,12 @@ public struct RepositoryName: Hashable, Sendable, Comparable, CustomStringConver
         description = String(name)
     }
 
+    /// The same for what may be something else; nil for what no registry would take.
+    public init?(ifValid name: some StringProtocol) {
+        guard RepositoryName.fault(in: name) == nil else { return nil }
+        description = String(name)
+    }
+
     public static func < (a: RepositoryName, b: RepositoryName) -> Bool { a.description < b.description }
 
     private static func fault(in name: some StringProtocol) -> String? {

@@ -53,20 +53,17 @@ enum ArchiveIdentity {
     /// - Returns: the id of an archive of ours, plain or compressed; nil for anything else, also a damaged one.
     static func read(_ path: String, _ fileSystem: any FileSystem) async throws -> Digest? {
         let file = try await fileSystem.open(path, .read)
-        let result: Result<Digest?, any Error>
-        do {
-            let head = try await file.read(at: 0, count: Int(Tar.blockSize))
-            let stream = ArchiveStream.open(file, head: head, isPipe: false, limits: DecodingLimits())
-            result = .success(try await ArchiveFront.read(TarStream(stream, archive: path))?.map.id)
-        } catch let error as ArchiveError where error.kind == .damaged || error.kind == .policy {
-            result = .success(nil)
-        } catch let error as OCIError {
-            result = error.kind == .damaged || error.kind == .usage ? .success(nil) : .failure(error)
-        } catch {
-            result = .failure(error)
+        return try await closing(file) {
+            do {
+                let head = try await file.read(at: 0, count: Int(Tar.blockSize))
+                let stream = ArchiveStream.open(file, head: head, isPipe: false, limits: DecodingLimits())
+                return try await ArchiveFront.read(TarStream(stream, archive: path))?.map.id
+            } catch let error as ArchiveError where error.kind == .damaged || error.kind == .policy {
+                return nil
+            } catch let error as OCIError where error.kind == .damaged || error.kind == .usage {
+                return nil
+            }
         }
-        try await file.close()
-        return try result.get()
     }
 }
 

@@ -193,7 +193,7 @@ extension ArchiveTarget: PlannedTarget {
                     advice: "wait until it ends, or another name")
             }
         } catch {
-            try await file.close()
+            await afterFailure { try await file.close() }
             throw error
         }
         return file

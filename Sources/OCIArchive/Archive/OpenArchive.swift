@@ -60,7 +60,7 @@ func openFile(_ path: String, _ opening: ArchiveOpening) async throws -> any Ima
     do {
         return try await OpeningSteps(path: shown(path, limit: 1000), opening: opening).open(file, isPipe: isPipe)
     } catch {
-        try await file.close()
+        await afterFailure { try await file.close() }
         throw error
     }
 }

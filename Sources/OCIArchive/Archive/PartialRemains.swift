@@ -62,53 +62,54 @@ struct PartialRemains: Sendable {
         to writer: any ArchiveWriter, _ wanted: (Digest) async throws -> Int?, done: (Int, Bool) async -> Void
     ) async throws {
         guard !isPlain else { return }
-        do {
-            let head = try await file.head(isPipe: false)
-            let stream = TarStream(
-                ArchiveStream.open(file, head: head, isPipe: false, limits: DecodingLimits()), archive: path)
-            while let entry = try await stream.nextEntry() {
-                guard let number = map.slots.firstIndex(at: entry.headerOffset) else { continue }
-                let blob = map.blobs[number]
-                guard blob.name == entry.name, blob.size == entry.size, let slot = try await wanted(blob.digest) else {
-                    continue
-                }
-                let content = Content(blob.descriptor, from: path) { send in
-                    while let chunk = try await stream.nextChunk() { try await send(chunk) }
-                }
-                do {
-                    await done(slot, try await write(content, to: slot, of: writer))
-                } catch {
-                    await done(slot, false)
-                    throw error
-                }
+        try await forEachEntry { stream, entry, number in
+            let blob = map.blobs[number]
+            guard blob.name == entry.name, blob.size == entry.size, let slot = try await wanted(blob.digest) else {
+                return true
             }
-        } catch let error as ArchiveError where error.kind == .damaged || error.kind == .policy {
-            // This is how far the other run had come.
+            let content = Content(blob.descriptor, from: path) { send in
+                while let chunk = try await stream.nextChunk() { try await send(chunk) }
+            }
+            do {
+                await done(slot, try await write(content, to: slot, of: writer))
+            } catch {
+                await done(slot, false)
+                throw error
+            }
+            return true
         }
     }
 
     /// Every manifest whose bytes have the right digest.
     func forEachManifest(_ receive: (Manifest) async throws -> Void) async throws {
-        guard isPlain else { return try await forEachStreamedManifest(receive) }
+        guard isPlain else {
+            return try await forEachEntry { stream, entry, number in
+                guard number < map.manifestCount else { return false }
+                let bytes = try await stream.content(of: entry, upTo: Manifest.sizeLimit)
+                if let manifest = manifest(bytes, map.blobs[number]) { try await receive(manifest) }
+                return true
+            }
+        }
         for (slot, blob) in zip(map.slots, map.blobs).prefix(map.manifestCount) {
             let bytes = try await file.read(at: slot.contentOffset, count: Int(slot.size))
             if let manifest = manifest(bytes, blob) { try await receive(manifest) }
         }
     }
 
-    private func forEachStreamedManifest(_ receive: (Manifest) async throws -> Void) async throws {
+    /// The entries that begin where a slot does, with the slot's number, in their order, as far as the other run had come.
+    ///
+    /// - Parameter receive: returns whether to go on.
+    private func forEachEntry(_ receive: (TarStream, TarEntry, Int) async throws -> Bool) async throws {
         do {
             let head = try await file.head(isPipe: false)
             let stream = TarStream(
                 ArchiveStream.open(file, head: head, isPipe: false, limits: DecodingLimits()), archive: path)
             while let entry = try await stream.nextEntry() {
                 guard let number = map.slots.firstIndex(at: entry.headerOffset) else { continue }
-                guard number < map.manifestCount else { return }
-                let bytes = try await stream.content(of: entry, upTo: Manifest.sizeLimit)
-                if let manifest = manifest(bytes, map.blobs[number]) { try await receive(manifest) }
+                guard try await receive(stream, entry, number) else { return }
             }
         } catch let error as ArchiveError where error.kind == .damaged || error.kind == .policy {
-            // So far it can be read.
+            // What was read so far is right all the same.
         }
     }
 

@@ -108,19 +108,6 @@ public struct LocalFileSystem: FileSystem {
     }
 }
 
-/// Everything up to the last slash; `.` where there is none.
-public func parentFolder(of path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
-}
-
-/// The absolute path of what is there, links followed; the path itself where nothing is.
-public func resolvedPath(_ path: String) -> String {
-    guard let resolved = realpath(path, nil) else { return path }
-    defer { free(resolved) }
-    return String(cString: resolved)
-}
-
 private func makeFolder(_ path: String) throws {
     if mkdir(path, 0o750) == 0 { return }
     switch errno {

@@ -123,29 +123,3 @@ extension LayoutFolder {
         }
     }
 }
-
-/// Runs `body` and closes the file, whatever happens.
-func closing<R>(
-    _ file: any File, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> R
-) async throws -> R {
-    let result: R
-    do {
-        result = try await body()
-    } catch {
-        await afterFailure { try await file.close() }
-        throw error
-    }
-    try await file.close()
-    return result
-}
-
-/// Tidies up while an error is on its way: also when the task is cancelled, and without hiding that error.
-func afterFailure(_ body: @escaping @Sendable () async throws -> Void) async {
-    await Task {
-        do {
-            try await body()
-        } catch {
-            // The first error is the one to report; the next run sweeps up.
-        }
-    }.value
-}

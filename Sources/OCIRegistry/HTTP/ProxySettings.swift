@@ -57,7 +57,9 @@ public struct ProxySettings: Sendable {
         var login: Credential?
         if let at = rest.lastIndex(of: "@") {
             let parts = rest[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let username = unescaped(parts[0]), let password = unescaped(parts.count > 1 ? parts[1] : "") else {
+            guard let username = percentDecoded(parts[0]),
+                let password = percentDecoded(parts.count > 1 ? parts[1] : "")
+            else {
                 throw refused(name, "its user or password is not escaped as in a URL")
             }
             login = .password(username: username, password: password)
@@ -71,22 +73,6 @@ public struct ProxySettings: Sendable {
 
     private static func refused(_ name: String, _ reason: String) -> RegistryError {
         RegistryError(.policy, "the proxy in the variable \(name) cannot be used: \(reason)")
-    }
-
-    private static func unescaped(_ text: Substring) -> String? {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            let digits = String(decoding: rest.prefix(2), as: UTF8.self)
-            guard digits.utf8.count == 2, let value = UInt8(digits, radix: 16) else { return nil }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
-        }
-        return String(validating: bytes, as: UTF8.self)
     }
 
     /// One entry of `NO_PROXY`.

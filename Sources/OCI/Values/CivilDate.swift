@@ -1,19 +1,19 @@
 /// A day of the Gregorian calendar, also for the time before it was introduced.
-struct CivilDate: Sendable, Hashable {
-    var year: Int
+public struct CivilDate: Sendable, Hashable {
+    public var year: Int
     /// 1 to 12.
-    var month: Int
+    public var month: Int
     /// 1 to 31.
-    var day: Int
+    public var day: Int
 
-    init(year: Int, month: Int, day: Int) {
+    public init(year: Int, month: Int, day: Int) {
         self.year = year
         self.month = month
         self.day = day
     }
 
     /// - Parameter dayNumber: days since 1970-01-01.
-    init(dayNumber: Int) {
+    public init(dayNumber: Int) {
         // Years begin in March here, so that the leap day is a year's last; eras of 400 years are all alike.
         let shifted = dayNumber + 719_468
         let era = shifted.floored(by: 146_097)
@@ -27,7 +27,7 @@ struct CivilDate: Sendable, Hashable {
     }
 
     /// Days since 1970-01-01.
-    var dayNumber: Int {
+    public var dayNumber: Int {
         let shiftedYear = month <= 2 ? year - 1 : year
         let era = shiftedYear.floored(by: 400)
         let yearOfEra = shiftedYear - era * 400
@@ -35,10 +35,10 @@ struct CivilDate: Sendable, Hashable {
         return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 
-    static func isLeap(_ year: Int) -> Bool { year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) }
+    public static func isLeap(_ year: Int) -> Bool { year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) }
 
     /// How many days a month has; February 29 in a leap year.
-    static func days(inMonth month: Int, isLeap: Bool) -> Int {
+    public static func days(inMonth month: Int, isLeap: Bool) -> Int {
         switch month {
         case 2: isLeap ? 29 : 28
         case 4, 6, 9, 11: 30
@@ -47,7 +47,7 @@ struct CivilDate: Sendable, Hashable {
     }
 
     /// 0 is Sunday.
-    static func weekday(ofDayNumber dayNumber: Int) -> Int {
+    public static func weekday(ofDayNumber dayNumber: Int) -> Int {
         let rest = (dayNumber + 4) % 7
         return rest < 0 ? rest + 7 : rest
     }
@@ -55,7 +55,7 @@ struct CivilDate: Sendable, Hashable {
 
 extension BinaryInteger {
     /// The quotient, rounded towards minus infinity.
-    func floored(by divisor: Self) -> Self {
+    public func floored(by divisor: Self) -> Self {
         let quotient = self / divisor
         return self % divisor < 0 ? quotient - 1 : quotient
     }
