@@ -8,7 +8,7 @@ public struct CatalogError: Failure {
     public let advice: String?
 
     /// Whether the bytes of the file are wrong, so that a new one would help.
-    let isDamage: Bool
+    public let isDamage: Bool
 
     private init(_ kind: FailureKind, _ path: String, _ rest: String, advice: String, isDamage: Bool = false) {
         self.kind = kind

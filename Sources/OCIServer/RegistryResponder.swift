@@ -70,8 +70,20 @@ struct RegistryResponder: HTTPResponder {
         // Names of images are for those who may pull them.
         let isKnown = doorkeeper == nil || request.headers[.authorization] != nil
         var members = service.figures.json(namesMissing: isKnown)
-        members["status"] = .string("ok")
-        members["serving"] = .object(try await describe())
-        return service.document(.object(members), [.cacheControl: "no-store"])
+        var status = HTTPResponse.Status.ok
+        do {
+            members["serving"] = .object(try await describe())
+            members["status"] = .string("ok")
+        } catch let error as any Failure {
+            service.logger.error("\(error.description)")
+            service.faults.tellOnce(error.description)
+            status = .serviceUnavailable
+            members["status"] = .string("unhealthy")
+            // Paths of this machine are for those who may pull, as names are.
+            members["problem"] = .string(isKnown ? error.description : "what is served cannot be read")
+        }
+        var response = service.document(.object(members), [.cacheControl: "no-store"])
+        response.status = status
+        return response
     }
 }

@@ -43,8 +43,8 @@ extension RegistryService {
         }
     }
 
-    func deleteBlob(_ name: RepositoryName, _ digest: Digest) async throws -> Response {
-        guard let target = try await writable(name) as? any DeletingTarget else {
+    func deleteBlob(_ name: RepositoryName, _ digest: Digest, _ query: RegistryQuery) async throws -> Response {
+        guard let target = try await writable(name, query) as? any DeletingTarget else {
             throw RegistryError.notAllowed("this registry does not delete", allow: "GET, HEAD")
         }
         let wasThere = try await asking(.blobUnknown) {

@@ -34,7 +34,7 @@ extension RegistryService {
     func putManifest(
         _ name: RepositoryName, _ reference: TagOrDigest, _ query: RegistryQuery, _ request: Request
     ) async throws -> Response {
-        let target = try await writable(name)
+        let target = try await writable(name, query)
         let tags = try tags(reference, query)
         let bytes = try await manifestBytes(of: request)
         let manifest = try read(bytes, reference, request)
@@ -67,8 +67,10 @@ extension RegistryService {
         }
     }
 
-    func deleteManifest(_ name: RepositoryName, _ reference: TagOrDigest) async throws -> Response {
-        guard let target = try await writable(name) as? any DeletingTarget else {
+    func deleteManifest(
+        _ name: RepositoryName, _ reference: TagOrDigest, _ query: RegistryQuery
+    ) async throws -> Response {
+        guard let target = try await writable(name, query) as? any DeletingTarget else {
             throw RegistryError.notAllowed("this registry does not delete", allow: "GET, HEAD, PUT")
         }
         let wasThere = try await asking(.manifestUnknown) {
@@ -81,9 +83,9 @@ extension RegistryService {
         return Response(status: .accepted)
     }
 
-    func writable(_ name: RepositoryName) async throws -> any ImageTarget {
+    func writable(_ name: RepositoryName, _ query: RegistryQuery) async throws -> any ImageTarget {
         guard let target else { throw RegistryError.notAllowed("this registry is read-only", allow: "GET, HEAD") }
-        return try await asking(.nameUnknown) { try await target.target(name) }
+        return try await asking(.nameUnknown) { try await self.target(name, query, in: target) }
     }
 
     private func manifestBytes(of request: Request) async throws -> ByteBuffer {

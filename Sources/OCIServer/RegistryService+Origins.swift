@@ -20,6 +20,24 @@ extension RegistryService {
         return try await store.source(name, of: nil)
     }
 
+    /// The repository that a request that writes means, where images of several registries are kept apart; as `source`.
+    func target(
+        _ name: RepositoryName, _ query: RegistryQuery, in target: any TargetStore
+    ) async throws -> any ImageTarget {
+        guard let target = target as? any RegistryScopedTarget, let store = store as? any RegistryScopedStore else {
+            return try await target.target(name)
+        }
+        if let origin = query["ns"], !origin.isEmpty {
+            return try await target.target(name, of: Reference.canonical(registry: origin))
+        }
+        if let (origin, rest) = try await origin(in: name, of: store),
+            try await !store.repositories().contains(name)
+        {
+            return try await target.target(rest, of: origin)
+        }
+        return try await target.target(name, of: nil)
+    }
+
     /// A repository of a registry, also where the store holds a part of that registry and calls its images by the rest
     /// of their names.
     private func source(

@@ -7,8 +7,8 @@ import OCI
 extension RegistryService {
     /// Starts an upload, takes over a blob from another repository, or takes a whole blob at once.
     func beginUpload(_ name: RepositoryName, _ query: RegistryQuery, _ request: Request) async throws -> Response {
-        let target = try await uploading(name)
-        if let blob = try query.digest("mount"), try await mount(blob, query["from"], into: target) {
+        let target = try await uploading(name, query)
+        if let blob = try query.digest("mount"), try await mount(blob, query, into: target) {
             return created(name, blob)
         }
         let digest = try query.digest("digest")
@@ -23,13 +23,15 @@ extension RegistryService {
         return try await commit(name, id, digest, target)
     }
 
-    func uploadStatus(_ name: RepositoryName, _ id: String) async throws -> Response {
-        let size = try await size(of: id, in: try await uploading(name))
+    func uploadStatus(_ name: RepositoryName, _ id: String, _ query: RegistryQuery) async throws -> Response {
+        let size = try await size(of: id, in: try await uploading(name, query))
         return progress(name, id, size: size, status: .noContent)
     }
 
-    func appendToUpload(_ name: RepositoryName, _ id: String, _ request: Request) async throws -> Response {
-        let target = try await uploading(name)
+    func appendToUpload(
+        _ name: RepositoryName, _ id: String, _ query: RegistryQuery, _ request: Request
+    ) async throws -> Response {
+        let target = try await uploading(name, query)
         try await requireOrder(name, id, request, target)
         let size = try await append(request, to: id, of: target)
         return progress(name, id, size: size, status: .accepted)
@@ -38,7 +40,7 @@ extension RegistryService {
     func finishUpload(_ name: RepositoryName, _ id: String, _ query: RegistryQuery, _ request: Request) async throws
         -> Response
     {
-        let target = try await uploading(name)
+        let target = try await uploading(name, query)
         guard let digest = try query.digest("digest") else {
             throw RegistryError(.badRequest, .digestInvalid, "an upload ends with ?digest=")
         }
@@ -47,8 +49,8 @@ extension RegistryService {
         return try await commit(name, id, digest, target)
     }
 
-    func cancelUpload(_ name: RepositoryName, _ id: String) async throws -> Response {
-        let target = try await uploading(name)
+    func cancelUpload(_ name: RepositoryName, _ id: String, _ query: RegistryQuery) async throws -> Response {
+        let target = try await uploading(name, query)
         _ = try await size(of: id, in: target)
         try await asking(.blobUploadUnknown) { try await target.cancelUpload(id) }
         return Response(status: .noContent)
@@ -56,15 +58,17 @@ extension RegistryService {
 }
 
 extension RegistryService {
-    private func uploading(_ name: RepositoryName) async throws -> any UploadTarget {
-        guard let target = try await writable(name) as? any UploadTarget else {
+    private func uploading(_ name: RepositoryName, _ query: RegistryQuery) async throws -> any UploadTarget {
+        guard let target = try await writable(name, query) as? any UploadTarget else {
             throw RegistryError.notAllowed("this registry takes no uploads", allow: "GET, HEAD")
         }
         return target
     }
 
-    private func mount(_ digest: Digest, _ from: String?, into target: any ImageTarget) async throws -> Bool {
-        guard let from, let mounting = target as? any BlobMounting else { return false }
+    private func mount(
+        _ digest: Digest, _ query: RegistryQuery, into target: any ImageTarget
+    ) async throws -> Bool {
+        guard let from = query["from"], let mounting = target as? any BlobMounting else { return false }
         let other: RepositoryName
         do throws(OCIError) {
             other = try RepositoryName(from)
@@ -72,7 +76,7 @@ extension RegistryService {
             throw RegistryError(.badRequest, .nameInvalid, error.description)
         }
         return try await asking(.blobUnknown) {
-            let source = try await store.source(other) as? any RandomAccessSource
+            let source = try await source(other, query) as? any RandomAccessSource
             guard let blob = try await source?.blob(digest) else { return false }
             return try await mounting.mount(blob, from: other)
         }

@@ -43,15 +43,15 @@ struct RegistryService: Sendable {
         case (.manifest(let name, let reference), .get), (.manifest(let name, let reference), .head):
             return try await manifest(name, reference, query, request)
         case (.manifest(let name, let reference), .put): return try await putManifest(name, reference, query, request)
-        case (.manifest(let name, let reference), .delete): return try await deleteManifest(name, reference)
+        case (.manifest(let name, let reference), .delete): return try await deleteManifest(name, reference, query)
         case (.blob(let name, let digest), .get), (.blob(let name, let digest), .head):
             return try await blob(name, digest, query, request, on: channel)
-        case (.blob(let name, let digest), .delete): return try await deleteBlob(name, digest)
+        case (.blob(let name, let digest), .delete): return try await deleteBlob(name, digest, query)
         case (.uploads(let name), .post): return try await beginUpload(name, query, request)
-        case (.upload(let name, let id), .get): return try await uploadStatus(name, id)
-        case (.upload(let name, let id), .patch): return try await appendToUpload(name, id, request)
+        case (.upload(let name, let id), .get): return try await uploadStatus(name, id, query)
+        case (.upload(let name, let id), .patch): return try await appendToUpload(name, id, query, request)
         case (.upload(let name, let id), .put): return try await finishUpload(name, id, query, request)
-        case (.upload(let name, let id), .delete): return try await cancelUpload(name, id)
+        case (.upload(let name, let id), .delete): return try await cancelUpload(name, id, query)
         default:
             throw RegistryError.notAllowed("\(request.method.rawValue) has no meaning here", allow: allowed(route))
         }

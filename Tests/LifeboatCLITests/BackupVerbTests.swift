@@ -67,10 +67,15 @@ import Testing
                 try await TestRegistry.run(over: two) { second in
                     let export = try await Lifeboat.run("export", first, second, "--to", path + "/")
                     #expect(export.status == 0, "\(export.output)\(export.errors)")
+                    let listed = try await Lifeboat.run("list", path)
+                    for host in [first, second] {
+                        #expect(listed.output.contains("\(host)/app:1  sha256:"), "\(listed.output)")
+                    }
+                    #expect(listed.output.contains("2 images in 2 repositories"), "\(listed.output)")
                     try await TestRegistry.run { target in
                         let both = try await Lifeboat.run("restore", path, "--to", target)
                         #expect(both.status == 78, "\(both.output)\(both.errors)")
-                        #expect(both.output.contains("restore one --registry at a time"), "\(both.output)")
+                        #expect(both.output.contains("or one registry at a time: --registry HOST"), "\(both.output)")
                         for (registry, prefix) in [(first, "one"), (second, "two")] {
                             let result = try await Lifeboat.run(
                                 "restore", path, "--to", target + "/" + prefix, "--registry", registry)
@@ -217,6 +222,46 @@ import Testing
             let given = try await Lifeboat.run("forget", set, records[1])
             #expect(given.status == 0, "\(given.errors)")
             #expect(try await Lifeboat.run("backups", "list", set).status == 0)
+        }
+    }
+
+    @Test func `a catalog of a newer version is read over, without the advice to make it anew`() async throws {
+        try await withNights { set, _ in
+            let state = set + "-state"
+            let first = try await Lifeboat.run("history", set, "team/app:2", "--state", state)
+            #expect(first.status == 0, "\(first.errors)")
+            // The version that SQLite keeps for its users, in the file's header (sqlite.org/fileformat, 1.3).
+            var catalog = try bytes(of: state + "/catalog.sqlite")
+            catalog.replaceSubrange(60..<64, with: [0, 0, 1, 0])
+            try catalog.write(to: URL(fileURLWithPath: state + "/catalog.sqlite"))
+            let second = try await Lifeboat.run("history", set, "team/app:2", "--state", state)
+            #expect(second.status == 0 && second.output == first.output, "\(second.errors)")
+            #expect(second.errors.contains("try: a newer lifeboat, or --state"), "\(second.errors)")
+            try FileManager.default.removeItem(atPath: state)
+        }
+    }
+
+    @Test func `a record that is damaged in its middle names the backup to take instead`() async throws {
+        try await withNights { set, nights in
+            // Of the two newest records a digit of a digest is another one: only who reads them whole sees it.
+            let records = try FileManager.default.contentsOfDirectory(atPath: set + "/records").sorted()
+            for record in records.dropFirst() {
+                var changed = try bytes(of: set + "/records/" + record)
+                let middle = try #require(changed.range(of: Data("sha256:".utf8))?.upperBound)
+                changed[middle] = changed[middle] == UInt8(ascii: "0") ? UInt8(ascii: "1") : UInt8(ascii: "0")
+                try changed.write(to: URL(fileURLWithPath: set + "/records/" + record))
+            }
+            let want = "the newest whole backup before it is of \(nights[0].time): --backup \(nights[0].short)"
+            for verb in [
+                ["restore", set, "--to", "127.0.0.1:1"], ["drill", set], ["export", set, "--to", set + "-x.tar"],
+            ] {
+                let result = try await Lifeboat.run(verb)
+                #expect(result.status == 65, "\(verb): \(result.output)\(result.errors)")
+                #expect((result.output + result.errors).contains(want), "\(verb): \(result.output)\(result.errors)")
+            }
+            let whole = try await Lifeboat.run("export", set, "--backup", nights[0].short, "--to", set + "-x.tar")
+            #expect(whole.status == 0, "\(whole.output)\(whole.errors)")
+            try FileManager.default.removeItem(atPath: set + "-x.tar")
         }
     }
 

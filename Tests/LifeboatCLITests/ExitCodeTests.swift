@@ -35,6 +35,13 @@ import Testing
         }
     }
 
+    @Test func `a certificate file that is not there is said so`() async throws {
+        let result = try await Lifeboat.run("list", "registry.example.com", "--ca", "/nonexistent/ca.crt")
+        #expect(result.status == 74, "\(result.errors)")
+        #expect(
+            result.errors.contains("/nonexistent/ca.crt cannot be read: No such file or directory"), "\(result.errors)")
+    }
+
     @Test func `a tag that does not exist is 66`() async throws {
         let store = try await seededStore(images: 1)
         try await withTemporaryFolder { folder in

@@ -76,6 +76,129 @@ import Testing
         }
     }
 
+    @Test func `pushes over a backup of two registries are kept apart, and come home one registry at a time`()
+        async throws
+    {
+        try await withTemporaryFolder { folder in
+            let set = folder + "/set"
+            #expect(try await Lifeboat.run("backups", "init", set).status == 0)
+            let app = try RepositoryName("app")
+            let (one, two) = (MemoryStore(name: "one"), MemoryStore(name: "two"))
+            let ofOne = try await SeededImages.push(to: one.target(app), seed: 1, tags: [Tag("1")])
+            let ofTwo = try await SeededImages.push(to: two.target(app), seed: 2, tags: [Tag("1")])
+            let (first, second) = try await TestRegistry.run(over: one) { first in
+                try await TestRegistry.run(over: two) { second in
+                    let export = try await Lifeboat.run("export", first, second, "--to", set)
+                    #expect(export.status == 0, "\(export.output)\(export.errors)")
+                    return (first, second)
+                }
+            }
+            let served = try await ServedArchive.start(set, "--overlay", folder + "/home/")
+            func path(_ registry: String) -> String { registry.replacingOccurrences(of: ":", with: "_") + "/app" }
+            func push(_ from: String, _ to: String) async throws {
+                let copied = try await Lifeboat.run(
+                    "copy", "\(served.host)/\(from)", "\(served.host)/\(to)", "--overwrite", "always")
+                #expect(copied.status == 0, "\(from) to \(to): \(copied.output)\(copied.errors)")
+            }
+            func found(_ path: String) async throws -> String? {
+                let answer = try await RawHTTP.send("GET /v2/\(path)", to: served.host)
+                return answer.status == 404 ? nil : answer.status == 200 ? Digest(of: answer.body).description : "?"
+            }
+            let (imageOne, imageTwo) = (ofOne.descriptor.digest.description, ofTwo.descriptor.digest.description)
+            try await push(path(first) + ":1", path(first) + ":hot")
+            #expect(try await found("app/manifests/hot?ns=\(first)") == imageOne)
+            #expect(try await found("\(path(first))/manifests/hot") == imageOne)
+            #expect(try await found("app/manifests/hot?ns=\(second)") == nil)
+            #expect(try await found("app/manifests/hot") == imageOne)
+            try await push(path(second) + ":1", path(second) + ":hot")
+            #expect(try await found("app/manifests/hot?ns=\(first)") == imageOne)
+            #expect(try await found("app/manifests/hot?ns=\(second)") == imageTwo)
+            #expect(try await found("app/manifests/hot") == nil)
+            // What says no registry takes no registry's place.
+            try await push(path(first) + ":1", "app:1")
+            try await push(path(first) + ":1", "app:plain")
+            #expect(try await found("app/manifests/1?ns=\(second)") == imageTwo)
+            #expect(try await found("app/manifests/1") == imageOne)
+            #expect(try await found("app/manifests/plain?ns=\(first)") == nil)
+            // containerd and its like say the registry beside the name.
+            let put = try await RawHTTP.send(
+                "PUT /v2/app/manifests/1?ns=\(first)", to: served.host,
+                ["Content-Type": ofTwo.descriptor.mediaType.rawValue], body: ofTwo.bytes)
+            #expect(put.status == 201, "\(put.text)")
+            #expect(try await found("app/manifests/1?ns=\(first)") == imageTwo)
+            #expect(try await found("app/manifests/1") == imageOne)
+            _ = await served.stop()
+            let home = MemoryStore(name: "home")
+            try await TestRegistry.run(over: home) { host in
+                func bring(_ arguments: String...) async throws -> Program.Result {
+                    try await Lifeboat.run(["import", folder + "/home/", "--to", host] + arguments)
+                }
+                let all = try await bring()
+                #expect(all.status == 78 && all.output.contains("--registry none"), "\(all.output)\(all.errors)")
+                let ones = try await bring("--registry", first)
+                #expect(ones.status == 0 && ones.output.contains("2 images moved"), "\(ones.output)\(ones.errors)")
+                let none = try await bring("--registry", "none", "--image", "app:plain")
+                #expect(none.status == 0 && none.output.contains("1 image moved"), "\(none.output)\(none.errors)")
+            }
+            #expect(try await home.source(app).tags().map(\.description) == ["1", "hot", "plain"])
+        }
+    }
+
+    @Test func `a set that goes away under its server is a fault of the server, until it is back`() async throws {
+        let store = try await seededStore()
+        try await withTemporaryFolder { folder in
+            let set = folder + "/set"
+            try await TestRegistry.run(over: store) { host in
+                #expect(try await Lifeboat.run("backups", "init", set).status == 0)
+                let export = try await Lifeboat.run("export", host, "--to", set)
+                #expect(export.status == 0, "\(export.errors)")
+            }
+            let source = try await store.source(RepositoryName("team/app0"))
+            let image = try await source.manifest(source.resolve(.tag(.latest)))
+            let layer = try #require(image.children.last).digest
+            let served = try await ServedArchive.start(set)
+            func statuses() async throws -> [Int] {
+                var found: [Int] = []
+                for path in [
+                    "/v2/team/app0/manifests/latest", "/v2/team/app0/blobs/\(layer)", "/v2/team/none/manifests/latest",
+                    "/healthz",
+                ] { found.append(try await RawHTTP.send("GET \(path)", to: served.host).status) }
+                return found
+            }
+            func rename(_ from: String, _ to: String) throws {
+                try FileManager.default.moveItem(atPath: from, toPath: to)
+            }
+            #expect(try await statuses() == [200, 200, 404, 200])
+            try rename(set, set + "-away")
+            #expect(try await statuses() == [500, 500, 404, 503])
+            let health = try await RawHTTP.send("GET /healthz", to: served.host)
+            #expect(health.text.contains(#""status":"unhealthy""#), "\(health.text)")
+            #expect(health.text.contains("is not there any more"), "\(health.text)")
+            try rename(set + "-away", set)
+            #expect(try await statuses() == [200, 200, 404, 200])
+            let file = set + "/blobs/sha256/" + layer.hex
+            try rename(file, folder + "/blob")
+            #expect(try await statuses() == [200, 500, 404, 503])
+            let lost = try await RawHTTP.send("GET /healthz", to: served.host)
+            #expect(lost.text.contains("blob \(layer) is missing from"), "\(lost.text)")
+            try rename(folder + "/blob", file)
+            #expect(try await statuses() == [200, 200, 404, 200])
+            _ = await served.stop()
+        }
+    }
+
+    @Test func `an empty folder that is there is served writable without a slash behind its name`() async throws {
+        try await withTemporaryFolder { folder in
+            let served = try await ServedArchive.start(folder, "--writable")
+            try await TestRegistry.run(over: try await seededStore(images: 1)) { host in
+                let moved = try await Lifeboat.run("import", host, "--to", served.host)
+                #expect(moved.status == 0, "\(moved.output)\(moved.errors)")
+            }
+            _ = await served.stop()
+            #expect(exists(folder + "/oci-layout"))
+        }
+    }
+
     @Test func `a read-only server takes nothing, and says at its end what was not there`() async throws {
         try await withTemporaryFolder { folder in
             let backup = try await archive(in: folder)

@@ -128,6 +128,9 @@ import Testing
             let plan = try await Lifeboat.run(
                 "plan", "p.yaml", "--out", "plan.json", in: folder, environment: hosts)
             #expect(plan.status == 0, "\(plan.errors)")
+            let twice = try await Lifeboat.run("plan", "plan.json", in: folder, environment: hosts)
+            #expect(twice.status == 64 && twice.errors.contains("plan.json is a plan already"), "\(twice.errors)")
+            #expect(twice.errors.contains("try: lifeboat run plan.json"), "\(twice.errors)")
             // What comes later is not in it.
             try await SeededImages.push(
                 to: try await old.target(RepositoryName("late/app")), seed: 9, tags: [Tag("1")])

@@ -198,6 +198,27 @@ import Testing
         }
     }
 
+    @Test func `a definition that never ran here is measured by what its set has`() async throws {
+        let store = try await seededStore(images: 1)
+        try await withTemporaryFolder { folder in
+            try await TestRegistry.run(over: store) { host in
+                let file = folder + "/nightly.yaml"
+                try """
+                {version: 1, name: nightly, stores: {r: {registry: '\(host)'}, s: {backups: set}},
+                 objectives: {rpo: 24h}, images: [{repositories: ['**']}],
+                 steps: [{name: backup, export: {from: r, to: s}}]}
+                """.write(toFile: file, atomically: true, encoding: .utf8)
+                let before = try await Lifeboat.run("status", file, "--state", folder + "/elsewhere")
+                #expect(before.status == 78 && before.output.contains("no good backup is known"), "\(before.output)")
+                let run = try await Lifeboat.run("run", file, "--state", folder + "/state")
+                #expect(run.status == 0, "\(run.output)\(run.errors)")
+                let after = try await Lifeboat.run("status", file, "--state", folder + "/elsewhere")
+                #expect(after.status == 0, "\(after.output)\(after.errors)")
+                #expect(after.output.contains("never ran") && after.output.contains(" old"), "\(after.output)")
+            }
+        }
+    }
+
     @Test func `what cannot be scheduled is said before anything begins`() async throws {
         try await withTemporaryFolder { folder in
             try write(definition("127.0.0.1:1", ""), to: folder)

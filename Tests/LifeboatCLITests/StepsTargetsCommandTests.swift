@@ -1,5 +1,6 @@
 import Foundation
 import OCI
+import OCIArchive
 import TestSupport
 import Testing
 
@@ -51,6 +52,52 @@ import Testing
             #expect(exists(folder + "/state/catalog.sqlite"))
         }
         #expect(await new.repositories().count == 3)
+    }
+
+    @Test func `a target that cannot be reached is named with its images, and the other one's conflicts too`()
+        async throws
+    {
+        let (old, new) = (try await seededStore(images: 2), MemoryStore(name: "new"))
+        try await SeededImages.push(to: try await new.target(RepositoryName("multi")), seed: 7, tags: [Tag("1")])
+        try await TestRegistry.run(over: old) { from in
+            try await TestRegistry.run(over: new) { to in
+                // Nobody listens on the port of a server that has gone.
+                let down = try await TestRegistry.run { $0 }
+                let result = try await Lifeboat.run("import", from, "--to", down, "--to", to, "--json")
+                #expect(result.status == 3, "\(result.output)\(result.errors)")
+                let report = try JSONValue(parsing: Array(result.output.utf8), in: "report")
+                let step = try report["steps"]?.array("steps").first
+                let images = try #require(try step?["images"]?.array("images"))
+                let failed = images.filter { $0["outcome"]?.stringValue == "failed" }
+                #expect(failed.count == 6)
+                func classes(of host: String) -> [String?] {
+                    failed.filter { $0["target"]?.stringValue?.hasPrefix(host + "/") ?? false }
+                        .map { $0["error"]?["class"]?.stringValue }
+                }
+                #expect(classes(of: down) == Array(repeating: "unavailable", count: 5))
+                #expect(classes(of: to) == ["conflict"])
+            }
+        }
+        #expect(try await new.repositories().count == 3)
+    }
+
+    @Test func `what a target has lost is named at the target that lost it`() async throws {
+        let old = try await seededStore(images: 1)
+        try await withTemporaryFolder { folder in
+            let layout = try await Layout.create(folder + "/new", surroundings: .ofThisMachine)
+            try await TestRegistry.run(over: old) { from in
+                try await TestRegistry.run(over: layout) { to in
+                    #expect(try await Lifeboat.run("import", from, "--to", to).status == 0)
+                    let app = try await old.source(RepositoryName("team/app0"))
+                    let blob = try #require(try await app.manifest(app.resolve(.tag(.latest))).children.last).digest
+                    try FileManager.default.removeItem(atPath: folder + "/new/blobs/sha256/" + blob.hex)
+                    let result = try await Lifeboat.run("import", from, "--to", to, "--repair")
+                    #expect(result.status == 0, "\(result.output)\(result.errors)")
+                    #expect(
+                        result.output.contains("missing: blob \(blob) of \(to)/team/app0:"), "\(result.output)")
+                }
+            }
+        }
     }
 
     @Test func `ours follows what we wrote, and names what we did not`() async throws {

@@ -41,6 +41,15 @@ import Testing
             let words =
                 "  note: 3 of 4 images of delta.tar are complete without what it builds on, which was not read: "
             #expect(result.output.contains(words), "\(result.output)")
+            let both = try await done("verify", "delta.tar", "--base", "base.tar", in: folder)
+            #expect(both.output.hasPrefix("verify: 4 images verified, "), "\(both.output)")
+            #expect(both.output.contains(", which was read too\n"), "\(both.output)")
+            #expect(!both.output.contains("are complete"), "\(both.output)")
+            var damaged = try bytes(of: folder + "/base.tar")
+            damaged[damaged.count / 2] ^= 1
+            try damaged.write(to: URL(fileURLWithPath: folder + "/damaged.tar"))
+            let bad = try await Lifeboat.run("verify", "delta.tar", "--base", "damaged.tar", in: folder)
+            #expect(bad.status == 65 && bad.output.contains("of damaged.tar"), "\(bad.output)\(bad.errors)")
             let whole = try await done("verify", "base.tar", in: folder)
             #expect(whole.output.hasPrefix("verify: 1 image verified, "), "\(whole.output)")
             #expect(!whole.output.contains("note:"), "\(whole.output)")
@@ -58,9 +67,10 @@ import Testing
             let result = try await Lifeboat.run("verify", "a.1-of-3.tar", in: folder)
             #expect(result.status == 65, "\(result.output)")
             #expect(!result.output.contains("4 images verified"), "\(result.output)")
-            #expect(result.output.hasPrefix("verify: 3 images verified, 1 failed, "), "\(result.output)")
+            #expect(result.output.hasPrefix("verify: 3 images verified, 1 fault, "), "\(result.output)")
             #expect(result.output.contains("note: 3 of 4 images of a.1-of-3.tar are complete: "), "\(result.output)")
             #expect(result.output.contains("a.3-of-3.tar is missing"), "\(result.output)")
+            #expect(result.output.contains("try: bring that volume again, beside the others"), "\(result.output)")
         }
     }
 
@@ -84,6 +94,25 @@ import Testing
     }
 
     // MARK: What was compared
+
+    @Test func `a part of a registry is compared with a registry that has the same names without it`() async throws {
+        try await world { folder, host in
+            try await TestRegistry.run { mirror in
+                _ = try await done("import", host, "--to", mirror + "/mirror/of", in: folder)
+                let result = try await done("verify", mirror + "/mirror/of", "--against", host, in: folder)
+                #expect(result.output.hasPrefix("verify: 4 images equal, 0 different"), "\(result.output)")
+                // What is an image at both sides stays one.
+                _ = try await done("import", host, "--to", mirror, in: folder)
+                let image = try await Lifeboat.run("verify", mirror + "/team/app", "--against", host, in: folder)
+                #expect(!image.output.contains("4 images"), "\(image.output)")
+            }
+            let slash = try await Lifeboat.run("list", "localhost:1/team/", in: folder)
+            #expect(slash.status == 64, "\(slash.errors)")
+            #expect(
+                slash.errors.contains("ends in a slash, which means a folder, and there is none"), "\(slash.errors)")
+            #expect(slash.errors.contains("try: localhost:1/team for the registry"), "\(slash.errors)")
+        }
+    }
 
     @Test func `a part of a registry is compared with an archive, either way round`() async throws {
         try await world { folder, host in
@@ -170,6 +199,16 @@ import Testing
             #expect(plan[1].hasPrefix("  copy") && plan[1].hasSuffix("[**:*]") && plan[1].count <= 80, "\(plan)")
             #expect(plan[2].hasSuffix(long + ":1.0") && plan[2].count <= 80, "\(plan)")
             #expect(plan[3] == "    [**:*]", "\(plan)")
+            let app = try await store.source(RepositoryName("a"))
+            let image = try await app.resolve(.tag(Tag("1.0")))
+            let target = try await store.target(RepositoryName("a"))
+            try await SeededImages.push(to: target, seed: 3, tags: [Tag("sha256-\(image.digest.hex).sig")])
+            let signed = try await lines("list \(host) --image a")
+            #expect(signed.count == 3 && signed.allSatisfy { $0.count <= 80 }, "\(signed)")
+            #expect(signed[1].hasPrefix("a:sha256-\(image.digest.hex.prefix(12))….sig  sha256:"), "\(signed)")
+            let inspected = try await lines("inspect \(host)/a:1.0")
+            #expect(inspected.count > 3 && inspected.allSatisfy { $0.count <= 80 }, "\(inspected)")
+            #expect(inspected.contains { $0.hasSuffix("  oci.image.layer.v1.tar") }, "\(inspected)")
         }
     }
 

@@ -68,7 +68,7 @@ import Testing
         ),
         (
             "images: [{repositories: a, repository: b}]\nsteps: [{verify: {store: a}}]",
-            "5:28: images[0].repository: unknown key; known here: "
+            "5:28: images[0].repository: unknown key; did you mean 'repositories'?"
         ),
         (
             "images: [{repositories: a, digests: [sha256:12]}]\nsteps: [{verify: {store: a}}]",

@@ -53,6 +53,14 @@ import Testing
         #expect(try failed.steps(of: pipeline).count == 1)
     }
 
+    @Test func `what two steps have seen is counted once in the verdict`() {
+        var report = report((0..<20).map { image("a:\($0)") })
+        var check = StepReport(name: "prove", kind: .verify, source: "new.example.com", target: "")
+        check.images = (0..<19).map { image("a:\($0)") } + [image("a:19", .failed, error: failure(.damaged, "bytes"))]
+        report.steps.append(check)
+        #expect(report.html.contains("1 failure; 19 images are right"))
+    }
+
     @Test func `failures of one cause are one group, the worst class first`() {
         let refused = "new.example.com refuses the token"
         let report = report([

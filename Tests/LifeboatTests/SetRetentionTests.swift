@@ -100,7 +100,7 @@ import Testing
             environment.surroundings = set.surroundings
             let notes = try await SetRetention(Retention([.last: 1])).afterBackup(
                 set.path, of: "weekly", in: environment)
-            #expect(notes == ["keep last 1: 1 backup in \(set.path), 2 forgotten"])
+            #expect(notes == ["keep last 1: 1 backup of 'weekly' in \(set.path), 2 forgotten"])
             let left = try await set.backups().map(\.header.pipeline)
             #expect(left.sorted() == ["nightly", "nightly", "nightly", "weekly"])
             // Nor does a suspect one of another pipeline stop it.
@@ -108,7 +108,7 @@ import Testing
             try await Self.add(to: set, Self.start + 9 * Self.day + 1, pipeline: "weekly")
             let again = try await SetRetention(Retention([.last: 1])).afterBackup(
                 set.path, of: "weekly", in: environment)
-            #expect(again.first == "keep last 1: 1 backup in \(set.path), 1 forgotten")
+            #expect(again.first == "keep last 1: 1 backup of 'weekly' in \(set.path), 1 forgotten")
             #expect(again.last?.hasSuffix("is suspect") == true, "\(again)")
         }
     }
@@ -239,7 +239,7 @@ import Testing
                 ])
             _ = try await add(Self.start + 4 * Self.day, .complete, nil)
             let done = try await retention.afterBackup(set.path, of: "nightly", in: environment)
-            #expect(done == ["keep last 1: 1 backup in \(set.path), 4 forgotten"])
+            #expect(done == ["keep last 1: 1 backup of 'nightly' in \(set.path), 4 forgotten"])
             // While somebody else is at work, the next run does it.
             _ = try await add(Self.start + 5 * Self.day, .complete, nil)
             let lock = try await set.lock(shared: true)

@@ -62,6 +62,21 @@ import Testing
         #expect(outcome.targets.map(\.done) == [4, 3])
     }
 
+    @Test func `a target that is down fails its own images, and conflicts at the other are named`() async throws {
+        let old = try await SmallWorld.store()
+        let (down, up) = (DownTarget(name: "down.example.com"), MemoryStore(name: "up.example.com"))
+        try await SeededImages.push(to: try await up.target(RepositoryName("base")), seed: 9, tags: [Tag("1")])
+        let (plan, outcome) = try await transfer(old, to: [down, up])
+        #expect(outcome.targets.map(\.done) == [0, 3])
+        let lost = plan.failures.filter { $0.targetNumber == 0 }
+        #expect(lost.count == 4)
+        #expect(lost.allSatisfy { FailureKind(of: $0.error) == .unavailable })
+        #expect(lost.allSatisfy { $0.target?.hasPrefix("down.example.com/") ?? false })
+        let conflicts = plan.failures.filter { $0.targetNumber == 1 }
+        #expect(conflicts.map(\.target) == ["up.example.com/base:1"])
+        #expect(conflicts.map { FailureKind(of: $0.error) } == [.conflict])
+    }
+
     @Test func `a target that refuses one blob fails its images only`() async throws {
         let old = ReadingStore(store: try await SmallWorld.store())
         let app = await old.store.source(try RepositoryName("team/app"))
@@ -196,6 +211,23 @@ final class ReadingStore: SourceStore {
             store.count(blob.digest)
             return try await inner.read(blob, after: prefix, body)
         }
+    }
+}
+
+/// A target that nobody can reach.
+private struct DownTarget: TargetStore {
+    let name: String
+
+    func target(_ repository: RepositoryName) -> any ImageTarget { Repository(name: "\(name)/\(repository)") }
+
+    private struct Repository: ImageTarget {
+        let name: String
+
+        private var down: LifeboatError { LifeboatError(.unavailable, "\(name) does not answer") }
+        func find(_ reference: TagOrDigest) throws -> Descriptor? { throw down }
+        func contains(_ blob: Descriptor) throws -> Bool { throw down }
+        func push(_ manifest: Manifest, tags: [OCI.Tag]) throws { throw down }
+        func write(_ content: Content) throws { throw down }
     }
 }
 

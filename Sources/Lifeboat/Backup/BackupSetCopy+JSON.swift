@@ -3,7 +3,13 @@ import OCIArchive
 
 extension BackupSetCopy {
     /// What went wrong, one entry a backup.
-    public var failures: [FailureReport] { failed.map { FailureReport($0.error) } }
+    public var failures: [FailureReport] {
+        failed.map { backup, error in
+            var failure = FailureReport(error)
+            failure.message = "backup \(backup.name) of \(backup.moment) was not copied: \(failure.message)"
+            return failure
+        }
+    }
 
     /// The result for machines.
     public var json: JSONValue {

@@ -43,14 +43,16 @@ extension BackupSet {
     }
 
     /// What the set has beside a backup that was chosen without saying of what.
-    func othersThan(_ backup: Backup, pipeline: String?) async throws -> [String] {
+    ///
+    /// - Parameter way: how one of the others is chosen; nil for the words of the command line.
+    func othersThan(_ backup: Backup, pipeline: String?, way: String? = nil) async throws -> [String] {
         let groups = try await backups().groups.filter { pipeline == nil || $0.group.pipeline == pipeline }
         guard groups.count > 1 else { return [] }
         let others = groups.filter { !$0.backups.contains { $0.id == backup.id } }.map(\.group.description)
-        let way = Set(groups.map(\.group.pipeline)).count > 1 ? "--pipeline NAME or --backup ID" : "--backup ID"
+        let flags = Set(groups.map(\.group.pipeline)).count > 1 ? "--pipeline NAME or --backup ID" : "--backup ID"
         return [
             "it is the newest of all; the set has others beside it (\(BackupGuard.names(others, by: "; "))): "
-                + "\(way) chooses one of those"
+                + "\(way ?? flags) chooses one of those"
         ]
     }
 }

@@ -56,9 +56,12 @@ public struct FollowedBackups: RegistryScopedStore {
     }
 
     /// What is served now.
+    ///
+    /// - Throws: as `BackupSource.checkPresence`, where it is not there any more.
     public var json: [String: JSONValue] {
         get async throws {
             let images = try await served.directory().images().count
+            try await served.source.checkPresence()
             let backup = await served.source.backup
             return [
                 "images": .number(Int64(images)),

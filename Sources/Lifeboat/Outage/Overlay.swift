@@ -5,7 +5,10 @@ import OCIArchive
 ///
 /// Reading looks into the folder first and falls through to what is below. The folder is whole at any time: what a
 /// pushed image shares with the store below is copied into it before the image has a name there.
-public struct Overlay: RegistryScopedStore, TargetStore {
+///
+/// Over images of several registries, what is pushed for one of them is found as an image of that one only, and what is
+/// pushed for none is found by who asks for none.
+public struct Overlay: RegistryScopedStore, RegistryScopedTarget {
     let base: any SourceStore
     let layout: Layout
 
@@ -21,6 +24,10 @@ public struct Overlay: RegistryScopedStore, TargetStore {
     }
 
     public func registries() async throws -> Set<String> {
+        try await registriesBelow().union(layout.registries())
+    }
+
+    func registriesBelow() async throws -> Set<String> {
         guard let base = base as? any RegistryScopedStore else { return [] }
         return try await base.registries()
     }
@@ -37,12 +44,39 @@ public struct Overlay: RegistryScopedStore, TargetStore {
         try await self.repository(repository, of: nil)
     }
 
+    public func target(_ repository: RepositoryName, of registry: String?) async throws -> any ImageTarget {
+        try await self.repository(repository, of: registry)
+    }
+
     private func repository(_ name: RepositoryName, of registry: String?) async throws -> OverlayRepository {
-        guard let over = layout.target(name) as? any OverlayRepository.Writable else {
+        // Where there is one registry only, nobody has to say which is meant.
+        let isScoped = try await registriesBelow().count > 1
+        let target = layout.target(name, of: registry, isExact: isScoped)
+        guard let over = target as? any OverlayRepository.Writable else {
             throw LifeboatError(.internal, "a layout folder takes no uploads")
         }
         return OverlayRepository(
-            repository: name, over: over, base: try await below(name, of: registry), overlay: self)
+            repository: name, over: over, base: try await below(name, of: registry), overlay: self,
+            isOfAny: isScoped && registry == nil)
+    }
+
+    /// What a tag stands for in each registry for which something has been pushed under it, and in those below.
+    ///
+    /// - Returns: nothing where none of it has been pushed.
+    func held(_ tag: Tag, in name: RepositoryName) async throws -> [String: Descriptor] {
+        var found: [String: Descriptor] = [:]
+        for registry in try await layout.registries() {
+            found[registry] = try await layout.target(name, of: registry, isExact: true).find(.tag(tag))
+        }
+        guard !found.isEmpty else { return [:] }
+        for registry in try await registriesBelow() where found[registry] == nil {
+            do {
+                found[registry] = try await below(name, of: registry)?.resolve(.tag(tag))
+            } catch let error as any Failure where error.kind == .notFound {
+                continue
+            }
+        }
+        return found
     }
 
     /// What is below under that name; nil if nothing is.

@@ -1,5 +1,6 @@
 import NIOCore
 import OCI
+import OCIArchive
 
 /// One repository of an `Overlay`.
 struct OverlayRepository: Sendable {
@@ -10,6 +11,8 @@ struct OverlayRepository: Sendable {
     /// None where the store below has no such repository.
     let base: (any RandomAccessSource)?
     let overlay: Overlay
+    /// Whether there are several registries, and nobody has said which is meant.
+    let isOfAny: Bool
 
     var name: String { base?.name ?? over.name }
 
@@ -26,12 +29,27 @@ struct OverlayRepository: Sendable {
 extension OverlayRepository: RandomAccessSource {
     func resolve(_ reference: TagOrDigest) async throws -> Descriptor {
         if let found = try await over.find(reference) { return found }
+        if isOfAny, case .tag(let tag) = reference, let found = try await held(tag) { return found }
         guard let base else { throw notFound("manifest \(reference)") }
         return try await base.resolve(reference)
     }
 
+    /// What a tag stands for that has been pushed for some registry; nil if it has not.
+    ///
+    /// - Throws: `OCIError` `.conflict` if it stands for several images.
+    private func held(_ tag: Tag) async throws -> Descriptor? {
+        let held = try await overlay.held(tag, in: repository)
+        guard let first = held.values.first else { return nil }
+        guard held.values.allSatisfy({ $0.digest == first.digest }) else {
+            let registries = held.keys.sorted().map { shown($0, limit: 300) }.joined(separator: " and ")
+            throw OCIError(.conflict, "\(tag) stands for several images in \(name), of \(registries)")
+        }
+        return first
+    }
+
     func tags() async throws -> [Tag] {
-        Set(try await over.tags() + (base?.tags() ?? [])).sorted()
+        let pushed = isOfAny ? try await overlay.layout.source(repository).tags() : []
+        return Set(try await over.tags() + pushed + (base?.tags() ?? [])).sorted()
     }
 
     func manifest(_ descriptor: Descriptor) async throws -> Manifest {
@@ -78,7 +96,12 @@ extension OverlayRepository: ImageTarget, BlobMounting {
 
     func contains(_ blob: Descriptor) async throws -> Bool {
         if try await over.contains(blob) { return true }
-        return try await base?.blob(blob.digest)?.size == blob.size
+        do {
+            return try await base?.blob(blob.digest)?.size == blob.size
+        } catch let error as any Failure where error.kind == .damaged {
+            // What is lost below can be pushed again.
+            return false
+        }
     }
 
     func write(_ content: Content) async throws { try await over.write(content) }

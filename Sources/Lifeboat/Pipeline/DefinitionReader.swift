@@ -61,8 +61,10 @@ final class DefinitionReader {
             } else {
                 let path = key.isEmpty ? scalar.string : key + "." + scalar.string
                 let nearest = known.min { distance($0, scalar.string) < distance($1, scalar.string) }
+                // Longer words may have more wrong: a plural, an ending.
+                let farthest = max(2, scalar.string.count / 3)
                 let hint =
-                    nearest.flatMap { distance($0, scalar.string) <= 2 ? "did you mean '\($0)'?" : nil }
+                    nearest.flatMap { distance($0, scalar.string) <= farthest ? "did you mean '\($0)'?" : nil }
                     ?? "known here: " + known.joined(separator: ", ")
                 fault("unknown key; \(hint)", at: name, key: shown(path, limit: 200))
             }

@@ -56,7 +56,11 @@ struct Pinning: Sendable {
         for (number, target) in targets.enumerated() {
             let (repository, tag) = try target.naming.target(for: reference, in: name, isCompanion: isCompanion)
             let wanted = tag.map { TagOrDigest.tag($0) } ?? reference
-            guard try await present.find(wanted, in: repository, at: number) == digest else { return false }
+            do {
+                guard try await present.find(wanted, in: repository, at: number) == digest else { return false }
+            } catch let error as any Failure where isLostAlone(error) {
+                continue
+            }
         }
         return true
     }
@@ -80,8 +84,16 @@ struct Pinning: Sendable {
                 continue  // a name that none can have is reported with all others
             } catch is OCIError {
                 continue
+            } catch let error as any Failure where isLostAlone(error) {
+                continue
             }
         }
         return false
+    }
+
+    /// Whether a target that cannot be asked is no matter here: what it lacks is said when its images are planned, and
+    /// the other targets get theirs.
+    private func isLostAlone(_ error: any Failure) -> Bool {
+        targets.count > 1 && error.kind != .internal && error.kind != .local
     }
 }

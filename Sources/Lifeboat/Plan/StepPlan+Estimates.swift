@@ -30,7 +30,8 @@ extension StepPlan {
             let report = FailureReport(failure.error)
             images.append(
                 ImagePlan(
-                    source: failure.name, target: "", action: report.kind == .conflict ? .conflict : .failed,
+                    source: failure.name, target: failure.target ?? "",
+                    action: report.kind == .conflict ? .conflict : .failed,
                     rule: "", failure: report))
         }
         bytes = tally.bytes

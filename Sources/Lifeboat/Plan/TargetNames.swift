@@ -59,6 +59,7 @@ struct TargetNames: Sendable {
             return "change rename, so that each repository has a name of its own"
         }
         if image.tag != other.tag { return "change retag, so that each tag has a name of its own" }
-        return "import them into different prefixes; of a set, restore one --registry at a time"
+        return "import them into different prefixes, or one registry at a time: --registry HOST, --registry none for "
+            + "what came from nobody knows where"
     }
 }

@@ -51,9 +51,20 @@ extension Report {
     private var verdict: String {
         if failureCount == 0 { return "all of it worked" }
         if error != nil { return "did not begin" }
-        let done = images.count { $0.outcome != .failed }
+        let done = rightCount
         return Figures.count(failureCount, "failure")
             + (done > 0 ? "; \(Figures.count(done, "image")) \(done == 1 ? "is" : "are") right" : "")
+    }
+
+    /// Images that arrived or were right. Of several steps each sees the same ones again, so that none are added up.
+    private var rightCount: Int {
+        func count(_ step: StepReport) -> Int {
+            step.images.reduce(0) { $1.outcome == .failed ? $0 : $0 + $1.imageCount }
+        }
+        let copies = steps.filter { !$0.kind.isCheck }
+        guard !copies.isEmpty else { return steps.map(count).max() ?? 0 }
+        let found = steps.filter(\.kind.isCheck).flatMap(\.failures).count
+        return max(0, (copies.map(count).max() ?? 0) - found)
     }
 
     private var header: HTML {

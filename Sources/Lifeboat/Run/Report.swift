@@ -118,6 +118,8 @@ public struct ImageReport: Sendable {
     public var outcome: Outcome
     /// Images that it stands for: those of an archive that was verified as a whole, else one.
     public var imageCount = 1
+    /// Whether it is no image but a file or a folder that was read as a whole, or one thing that is wrong in it.
+    public var isFile = false
     /// Bytes of all its manifests and blobs.
     public var size: Int64 = 0
     /// Bytes that were read from the source for it; shared blobs count for the first image that needs them.

@@ -61,8 +61,12 @@ extension Runner {
             report.images.append(image)
             observe(.imageEnded(image))
         }
-        let isWhole = targets.contains { $0.store is any PlannedTarget && !($0.store is any PartialTarget) }
-        if isWhole, let failure = plan.failures.first, onError == .stop {
+        let whole = targets.indices.filter {
+            targets[$0].store is any PlannedTarget && !(targets[$0].store is any PartialTarget)
+        }
+        // What only another target lacks is not missing from these.
+        let missing = plan.failures.first { $0.targetNumber.map(whole.contains) ?? !whole.isEmpty }
+        if let failure = missing, onError == .stop {
             report.notes.append(
                 "\(names.joined(separator: ", ")) was not written, since an image is missing from it: \(FailureReport(failure.error).message)"
             )

@@ -31,7 +31,8 @@ extension SetRetention {
             guard forgotten > 0 || hasTrash else { return notes }
             if forgotten > 0 {
                 notes.append(
-                    "\(policy): \(Figures.count(rows.count - forgotten, "backup")) in \(set.name), \(forgotten) forgotten"
+                    "\(policy): \(Figures.count(rows.count - forgotten, "backup")) of '\(shown(pipeline, limit: 200))' in "
+                        + "\(set.name), \(forgotten) forgotten"
                 )
             }
             if let suspect = try await set.state().firstSuspect {

@@ -73,7 +73,7 @@ public struct Runner: Sendable {
                 case .drill(let drill): result = try await run(drill, report)
                 }
                 result.requests = await stores.requestCounts()
-                result.notes += await stores.budgets()
+                result.notes += await stores.notes()
                 return result
             }
             report.notes += try await prune(report, step, pipeline: pipeline)

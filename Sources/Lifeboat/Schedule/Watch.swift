@@ -128,9 +128,7 @@ public struct Watch: Sendable {
         record.name = work.name
         record.schedule = work.settings.schedule
         record.objectives = work.settings.objectives
-        record.sets = work.steps.flatMap(\.work.kept).compactMap {
-            if case .backups(let path, _) = $0 { path } else { nil }
-        }.uniqued()
+        record.sets = work.steps.keptSets
         let ended = surroundings.now()
         switch work.result {
         case .success(let report):
@@ -179,6 +177,13 @@ public struct Watch: Sendable {
         guard gethostname(&name, name.count - 1) == 0 else { return "unknown" }
         return shown(String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self), limit: 255)
     }()
+}
+
+extension [Step] {
+    /// Folders of the backup sets that they write.
+    public var keptSets: [String] {
+        flatMap(\.work.kept).compactMap { if case .backups(let path, _) = $0 { path } else { nil } }.uniqued()
+    }
 }
 
 extension Pipeline {

@@ -11,6 +11,11 @@ public struct Selection: Sendable, Hashable {
         case registry(String)
         case unknown
 
+        /// Reads a registry's name, or `none` for images of which nobody knows where they come from.
+        public init(parsing text: String) {
+            self = text == "none" ? .unknown : .registry(text)
+        }
+
         func isOrigin(of image: NamedImage) -> Bool {
             switch self {
             case .registry(let name): image.registry == name

@@ -8,6 +8,8 @@ actor OpenStores {
     private let environment: RunEnvironment
     private var registries: [RegistryKey: Registry] = [:]
     private var files: [StoreDefinition: any SourceStore] = [:]
+    /// What there is to say of backups that were not named by their ids.
+    private var choices: [String] = []
 
     /// What tells two connections to registries apart: one host has one budget, unless its stores want otherwise.
     private struct RegistryKey: Hashable {
@@ -37,6 +39,11 @@ actor OpenStores {
             if let known = files[definition] { return known }
             let opened = try await environment.openedBackup(path, at)
             files[definition] = opened
+            if at == nil || at == "latest" {
+                choices += try await opened.set.othersThan(opened.backup, pipeline: nil, way: "at: ID").map {
+                    "\(opened.set.name), \(opened.summary): \($0)"
+                }
+            }
             return opened
         }
     }
@@ -117,8 +124,11 @@ actor OpenStores {
         }
     }
 
+    /// What a reader should know of what was opened.
+    func notes() -> [String] { choices + budgets() }
+
     /// What registries that count pulls still allow, a line each.
-    func budgets() -> [String] {
+    private func budgets() -> [String] {
         registries.values.compactMap { registry in
             registry.pullBudget().map { "\(registry.name): \($0.summary)" }
         }.sorted()

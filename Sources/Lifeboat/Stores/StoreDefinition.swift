@@ -48,7 +48,10 @@ public enum StoreDefinition: Sendable, Hashable {
         if try await BackupSet.isSet(trimmed(text), in: fileSystem) {
             return .backups(path: trimmed(text), at: nil)
         }
-        if text.hasSuffix("/") { return .layout(path: trimmed(text)) }
+        if text.hasSuffix("/") {
+            try await checkNoRegistry(text, in: fileSystem)
+            return .layout(path: trimmed(text))
+        }
         let looksLikePath =
             text.hasPrefix("/") || text.hasPrefix("./") || text.hasPrefix("../") || text == "." || text == ".."
         guard let status = try await fileSystem.status(text, followLinks: true) else {
@@ -65,6 +68,20 @@ public enum StoreDefinition: Sendable, Hashable {
                 advice: "\(shown(text))/ for a layout in it, docker.io/library/\(shown(text)) for the image")
         default: return .archive(path: text)
         }
+    }
+
+    /// A port, or the name `localhost`, is of a registry: nobody calls a folder so.
+    ///
+    /// - Throws: `LifeboatError` `.usage` for what ends in a slash as a folder does, and is none.
+    private static func checkNoRegistry(_ text: String, in fileSystem: any FileSystem) async throws {
+        let path = trimmed(text)
+        let first = path.prefix { $0 != "/" }
+        guard first.contains(":") || first == "localhost", Reference.isHost(first), Reference.isWellFormedHost(first),
+            try await fileSystem.status(path, followLinks: true) == nil
+        else { return }
+        throw LifeboatError(
+            .usage, "\(shown(text)) ends in a slash, which means a folder, and there is none",
+            advice: "\(shown(path)) for the registry, ./\(shown(text)) for a new folder")
     }
 
     private static func trimmed(_ path: String) -> String {

@@ -21,12 +21,15 @@ struct FileVerification: Sendable {
     }
 
     func verify(_ definition: StoreDefinition) async throws -> Outcome {
-        switch definition {
-        case .archive(let path): try await verifyArchive(path)
-        case .layout(let path): Outcome(images: try await verifyLayout(path))
-        case .backups(let path, _): try await verifySet(path)
-        case .registry: Outcome()
-        }
+        var outcome =
+            switch definition {
+            case .archive(let path): try await verifyArchive(path)
+            case .layout(let path): Outcome(images: try await verifyLayout(path))
+            case .backups(let path, _): try await verifySet(path)
+            case .registry: Outcome()
+            }
+        for number in outcome.images.indices { outcome.images[number].isFile = true }
+        return outcome
     }
 
     /// An archive in volumes is verified with all of them, whichever was named.
@@ -40,6 +43,16 @@ struct FileVerification: Sendable {
             archive.add(verified)
             reports += images
         }
+        let bases = environment.archiveSettings(.archive(path: path)).bases
+        if !bases.isEmpty {
+            let images = try await verify(bases)
+            let joined = try await environment.openedArchive(path)
+            if images.allSatisfy({ $0.outcome == .done }), let linked = joined as? any LinkedArchive {
+                archive.completeWithBases = Set(
+                    try await joined.images().filter { linked.lack(of: $0) == nil }.map(\.fullName))
+            }
+            reports += images
+        }
         // All volumes list the same images: they are counted once, and only those of which nothing is lacking.
         for number in reports.indices { reports[number].imageCount = number == 0 ? archive.count : 0 }
         for fault in faults where await seen.insert(fault.description) {
@@ -49,6 +62,17 @@ struct FileVerification: Sendable {
         }
         for report in reports { observe(.imageEnded(report)) }
         return Outcome(images: reports, notes: archive.words(of: path))
+    }
+
+    /// What a delta builds on, read as files too; their own images are not counted.
+    private func verify(_ bases: [StoreDefinition]) async throws -> [ImageReport] {
+        var reports: [ImageReport] = []
+        for base in bases {
+            var reader = environment
+            reader.settings.archives = [:]
+            reports += try await FileVerification(environment: reader, observe: { _ in }).verify(base).images
+        }
+        return reports
     }
 
     private func verifyFile(_ path: String) async throws -> (ArchiveReport, [ImageReport]) {

@@ -7,6 +7,9 @@ struct VerifiedArchive {
     private static let namesShown = 20
 
     private var files: [ArchiveReport] = []
+    /// The images of which nothing is lacking together with what the archive builds on, where that was read and is
+    /// sound; nil where it was not.
+    var completeWithBases: Set<String>?
 
     mutating func add(_ file: ArchiveReport) { files.append(file) }
 
@@ -16,7 +19,7 @@ struct VerifiedArchive {
     var complete: [String] {
         guard let first = files.first(where: { $0.images != nil }), let names = first.images else { return [] }
         let damaged = files.reduce(into: Set<String>()) { $0.formUnion($1.damagedImages) }
-        let whole = first.complete(in: volumes).map { Set($0) }
+        let whole = completeWithBases ?? first.complete(in: volumes).map { Set($0) }
         return names.filter { !damaged.contains($0) && (whole?.contains($0) ?? true) }
     }
 
@@ -34,7 +37,10 @@ struct VerifiedArchive {
         guard let first = files.first(where: { $0.images != nil }) else { return [] }
         let place = shown(path, limit: 1000)
         var words: [String] = []
-        if let base = first.lineage.base { words.append("\(place) is a delta: it builds on \(base.description)") }
+        if let base = first.lineage.base {
+            let also = completeWithBases == nil ? "" : ", which was read too"
+            words.append("\(place) is a delta: it builds on \(base.description)\(also)")
+        }
         let complete = complete
         let all = first.images?.count ?? first.imageCount
         guard complete.count < all else { return words }
@@ -50,6 +56,6 @@ struct VerifiedArchive {
     }
 
     private func elsewhere(_ file: ArchiveReport) -> String {
-        file.lineage.base == nil ? "" : " without what it builds on, which was not read"
+        file.lineage.base == nil || completeWithBases != nil ? "" : " without what it builds on, which was not read"
     }
 }

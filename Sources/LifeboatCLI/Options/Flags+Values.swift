@@ -18,8 +18,12 @@ extension TargetFlags {
 extension SelectionFlags {
     /// The sources as written; an archive from which several patterns choose is a source for each of them.
     ///
-    /// What deltas among them build on goes into the environment's settings.
-    func sources(_ texts: [String], in environment: inout RunEnvironment) async throws -> [SourceDefinition] {
+    /// What deltas among them build on goes into the environment's settings. Which backup of a set is meant is said.
+    ///
+    /// - Parameter choosing: whether one backup of each set is meant, and not the set as a whole.
+    func sources(
+        _ texts: [String], in environment: inout RunEnvironment, quiet: Bool, choosing: Bool = true
+    ) async throws -> [SourceDefinition] {
         let bases = try await archive.stores(in: environment)
         let platforms = try platforms.map { try Platform(parsing: $0) }
         var result: [SourceDefinition] = []
@@ -28,7 +32,13 @@ extension SelectionFlags {
                 text, images: images, platforms: platforms, referrers: !noReferrers, in: environment.fileSystem)
         }
         if !images.isEmpty { try await refuseUnused(texts, in: environment) }
-        for number in result.indices { result[number].store = try moved(result[number].store) }
+        if choosing {
+            var chosen: [StoreDefinition: StoreDefinition] = [:]
+            for store in result.map(\.store) where chosen[store] == nil {
+                chosen[store] = try await choice.applied(to: store, in: environment, quiet: quiet)
+            }
+            for number in result.indices { result[number].store = chosen[result[number].store] ?? result[number].store }
+        }
         guard !bases.isEmpty else { return result }
         let archives = result.map(\.store).filter { if case .archive = $0 { true } else { false } }
         guard !archives.isEmpty else {
@@ -50,15 +60,6 @@ extension SelectionFlags {
             advice: "write the pattern behind the host: 'HOST/team/**'")
     }
 
-    /// A backup set at the moment that was asked for.
-    func moved(_ store: StoreDefinition) throws -> StoreDefinition {
-        guard let at else { return store }
-        guard case .backups(let path, _) = store else {
-            throw LifeboatError(
-                .usage, "--at chooses a backup of a set, and \(shown(store.description, limit: 1000)) is none")
-        }
-        return .backups(path: path, at: at)
-    }
 }
 
 extension ArchiveFlags {

@@ -14,7 +14,8 @@ func asking<R: Sendable>(
     } catch let error as CatalogError {
         Terminal.story(
             "note: \(error.description); the records are read instead"
-                + (error.advice.map { "\n  try: lifeboat catalog rebuild, or " + $0 } ?? ""))
+                + (error.advice.map { "\n  try: " + (error.isDamage ? "lifeboat catalog rebuild, or " : "") + $0 } ?? "")
+        )
         answer = try await body(RecordIndex())
     }
     do {

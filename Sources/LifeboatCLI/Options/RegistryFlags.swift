@@ -60,11 +60,7 @@ struct SelectionFlags: ParsableArguments {
             valueName: "pattern"))
     var images: [String] = []
 
-    @Option(
-        help: ArgumentHelp(
-            "Of a backup set: latest, the beginning of a backup's id, or a time (RFC 3339), which means the newest backup not after it.",
-            valueName: "backup"))
-    var at: String?
+    @OptionGroup var choice: BackupChoice
 
     @Option(
         name: .customLong("platform"),

@@ -44,7 +44,18 @@ enum StatusTable {
             }
             return line
         }
-        return (lines + states.flatMap(remarks)).joined(separator: "\n")
+        let rest = width >= wide ? [] : states.compactMap { times(of: $0, at: now) }
+        return (lines + rest + states.flatMap(remarks)).joined(separator: "\n")
+    }
+
+    /// What there is no column for.
+    private static func times(of status: PipelineStatus, at now: Int64) -> String? {
+        let record = status.state.record
+        let parts: [String] = [
+            record.last.map { "took \(Figures.time($0.seconds))" },
+            record.lastVerify.map { "verified \(ago($0, now))" }, record.lastDrill.map { "drilled \(ago($0, now))" },
+        ].compactMap { $0 }
+        return parts.isEmpty ? nil : "\(shown(record.name, limit: 100)): \(parts.joined(separator: ", "))"
     }
 
     private static func result(_ status: PipelineStatus) -> String {

@@ -11,8 +11,11 @@ enum Summary {
     }
 
     /// What of an image is missing or damaged, a line each.
-    private static func partLines(of image: ImageReport) -> [String] {
-        let name = image.source.isEmpty ? image.target : image.source
+    ///
+    /// - Parameter kind: a check reads the source; whoever repairs has read the target.
+    private static func partLines(of image: ImageReport, in kind: StepReport.Kind) -> [String] {
+        let isAtTarget = image.source.isEmpty || kind != .verify && kind != .drill && !image.target.isEmpty
+        let name = isAtTarget ? image.target : image.source
         let lines = image.parts.prefix(namesPerCause).map { part in
             let state =
                 switch part.kind {
@@ -43,7 +46,11 @@ enum Summary {
                 parts.append("\(count(done, "image")) \(past(step.kind))")
             }
             if step.count(.alreadyThere) > 0 { parts.append("\(step.count(.alreadyThere)) already there") }
-            if step.count(.failed) > 0 { parts.append("\(step.count(.failed)) failed") }
+            // What is wrong with a file is listed place by place; only images can be counted with images.
+            let faults = step.images.count { $0.outcome == .failed && $0.isFile }
+            if faults > 0 { parts.append(count(faults, "fault")) }
+            let failed = step.count(.failed) - faults
+            if failed > 0 { parts.append("\(failed) failed") }
             if parts.isEmpty { parts.append(step.error == nil ? "nothing to do" : "nothing was done") }
             let moved = step.bytesMoved > 0 ? ", \(size(step.bytesMoved)) read" : ""
             lines.append("\(step.name): \(parts.joined(separator: ", "))\(moved) in \(time(step.seconds)): \(place)")
@@ -56,7 +63,7 @@ enum Summary {
                     : "not sent: the target says that it holds them"
                 lines.append("  \(size(step.bytesTrusted)) \(reason)")
             }
-            for image in step.images { lines += partLines(of: image) }
+            for image in step.images { lines += partLines(of: image, in: step.kind) }
             for target in step.targets { lines.append("  " + line(target)) }
             if let archive = step.archive { lines.append("  id \(archive)") }
         }

@@ -24,7 +24,7 @@ struct BackupsAddCommand: AsyncParsableCommand {
             throw LifeboatError(
                 .usage, "\(shown(path, limit: 1000)) is not a backup set", advice: "lifeboat backups init makes one")
         }
-        let sources = try await selection.sources([archive], in: &environment)
+        let sources = try await selection.sources([archive], in: &environment, quiet: output.quiet)
         for case .archive(let path) in sources.map(\.store) {
             environment.settings.archives[.archive(path: path), default: ArchiveSettings()].joinedSet = set
         }

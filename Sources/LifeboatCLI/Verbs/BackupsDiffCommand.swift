@@ -41,7 +41,7 @@ struct BackupsDiffCommand: AsyncParsableCommand {
         for entry in difference.entries { Terminal.answer(entry.line) }
         func number(_ kind: String) -> String { "\(difference.entries.count { $0.kind == kind }) \(kind)" }
         Terminal.answer(
-            "\(backups[0].moment) → \(backups[1].moment): \(number("added")), \(number("moved")), \(number("gone")), "
+            "\(backups[0].moment) → \(backups[1].moment):\(Terminal.isNarrow ? "\n  " : " ")\(number("added")), \(number("moved")), \(number("gone")), "
                 + "\(difference.same) the same")
     }
 }

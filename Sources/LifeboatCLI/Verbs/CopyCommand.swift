@@ -21,7 +21,7 @@ struct CopyCommand: AsyncParsableCommand {
     func run() async throws {
         var environment = try RunEnvironment.command(registries, repository: selection.archive.repository)
         try environment.plugInCatalog(state)
-        let definition = try await selection.sources([source], in: &environment)
+        let definition = try await selection.sources([source], in: &environment, quiet: output.quiet)
         guard !source.contains("*") else {
             throw LifeboatError(
                 .usage, "copy takes one image, '\(shown(source))' is a pattern", advice: "lifeboat import")

@@ -53,7 +53,10 @@ struct ExportCommand: AsyncParsableCommand {
         var environment = try RunEnvironment.command(registries, repository: selection.archive.repository)
         var targets: [CopyTarget] = []
         for path in to { targets.append(CopyTarget(store: try await target(path, in: environment))) }
-        let definitions = try await selection.sources(sources, in: &environment)
+        var chosen = selection
+        // Of a registry there is only what it is now: then it is the base that is chosen.
+        if try await !isSet(sources), let since, try await isSet([since]) { chosen.choice.pipeline = nil }
+        let definitions = try await chosen.sources(sources, in: &environment, quiet: output.quiet)
         try await apply(to: targets, definitions, &environment)
         let step = CopyStep(
             kind: .export, sources: definitions, targets: targets,
@@ -96,12 +99,27 @@ struct ExportCommand: AsyncParsableCommand {
     ) async throws -> StoreDefinition {
         let isFile = try await archiveExists(text, environment.fileSystem)
         if !isFile, !StoreDefinition.archiveSuffixes.contains(where: text.hasSuffix) {
-            for case .backups(let path, _) in sources.map(\.store) { return .backups(path: path, at: text) }
+            for case .backups(let path, _) in sources.map(\.store) {
+                return try await base(.backups(path: path, at: nil), at: text, in: environment)
+            }
         }
-        if isFile, case .backups(let path, let at)? = try await StoreDefinition.path(text, in: environment.fileSystem) {
-            return .backups(path: path, at: at)
+        if isFile, let set = try await StoreDefinition.path(text, in: environment.fileSystem), case .backups = set {
+            return try await base(set, at: nil, in: environment)
         }
         return .archive(path: text)
+    }
+
+    private func base(
+        _ set: StoreDefinition, at word: String?, in environment: RunEnvironment
+    ) async throws -> StoreDefinition {
+        var choice = selection.choice
+        (choice.at, choice.backup) = (word, nil)
+        return try await choice.applied(to: set, in: environment, quiet: output.quiet, as: "since ")
+    }
+
+    private func isSet(_ texts: [String]) async throws -> Bool {
+        for text in texts where try await BackupSet.isSet(text, in: LocalFileSystem()) { return true }
+        return false
     }
 
     private func target(_ path: String, in environment: RunEnvironment) async throws -> StoreDefinition {

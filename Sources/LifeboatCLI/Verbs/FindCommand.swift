@@ -56,7 +56,9 @@ struct FindCommand: AsyncParsableCommand {
             return "\(count(number, "backup")):\n    \(first.moment) (\(first.name))"
                 + (number > 1 ? " to \(last.moment) (\(last.name))" : "")
         }
-        var lines = ["\(holders.digest)  \(holders.role?.rawValue ?? "blob"), \(size(holders.size ?? 0))"]
+        var lines = [
+            "\(Terminal.digest(holders.digest))  \(holders.role?.rawValue ?? "blob"), \(size(holders.size ?? 0))"
+        ]
         lines += holders.spans.map { "  in \(words($0))" }
         for image in holders.images {
             lines.append("  is \(shown(image.image.fullName)) in \(words(image.span))")

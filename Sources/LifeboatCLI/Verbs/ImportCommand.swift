@@ -36,6 +36,12 @@ struct ImportCommand: AsyncParsableCommand {
             valueName: "stop|continue"))
     var onError = OnError.stop
 
+    @Option(
+        help: ArgumentHelp(
+            "Only what came from this registry, of an archive, a folder or a set that holds several; none for what came from nobody knows where.",
+            valueName: "host|none"))
+    var registry: String?
+
     @OptionGroup var selection: SelectionFlags
     @OptionGroup var rules: TargetFlags
     @OptionGroup var state: StateFlags
@@ -49,7 +55,16 @@ struct ImportCommand: AsyncParsableCommand {
             let store = try StoreDefinition.registry(parsing: text)
             return CopyTarget(store: store, naming: Naming().under(store))
         }
-        let definitions = try await selection.sources(sources, in: &environment)
+        var definitions = try await selection.sources(sources, in: &environment, quiet: output.quiet)
+        if let registry {
+            for number in definitions.indices {
+                if case .registry(let host, _) = definitions[number].store {
+                    throw LifeboatError(
+                        .usage, "--registry chooses from an archive, a folder or a set, and \(shown(host)) is none")
+                }
+                definitions[number].selection.origin = Selection.Origin(parsing: registry)
+            }
+        }
         var step = CopyStep(
             kind: .import, sources: definitions, targets: targets,
             overwrite: try rules.rule)

@@ -16,7 +16,7 @@ struct InspectCommand: AsyncParsableCommand {
     func run() async throws {
         var environment = try RunEnvironment.command(registries, repository: selection.archive.repository)
         var trees: [(image: NamedImage, tree: Survey.Node?, lack: FailureReport?)] = []
-        let sources = try await selection.sources([place], in: &environment)
+        let sources = try await selection.sources([place], in: &environment, quiet: output.quiet)
         for source in sources {
             trees += try await Survey(environment).inspect(source)
         }
@@ -33,7 +33,7 @@ struct InspectCommand: AsyncParsableCommand {
             return
         }
         for (image, tree, lack) in trees {
-            Terminal.answer((image.registry.map { $0 + "/" } ?? "") + image.name)
+            Terminal.answer((image.registry.map { $0 + "/" } ?? "") + image.answerName)
             for line in tree?.lines ?? [] { Terminal.answer("  " + line) }
             if let lack {
                 Terminal.answer("  \(image.descriptor.digest), not complete: \(lack.message)")
@@ -46,20 +46,19 @@ struct InspectCommand: AsyncParsableCommand {
 extension Survey.Node {
     /// The tree as indented lines.
     var lines: [String] {
-        var lines = ["\(title)  \(manifest.descriptor.digest)  \(size(manifest.descriptor.size))"]
+        var lines = ["\(title)  \(Terminal.digest(manifest.descriptor.digest))  \(size(manifest.descriptor.size))"]
         switch manifest.kind {
         case .image(let config, let layers):
             if let config {
-                lines.append("  config  \(config.digest)  \(size(config.size))  \(shown(config.mediaType.rawValue))")
+                lines.append("  config  \(Self.words(config))")
             }
             for layer in layers {
                 lines.append(
-                    "  layer   \(layer.digest)  \(size(layer.size))  \(shown(layer.mediaType.rawValue))"
-                        + (layer.isForeign ? "  foreign: recorded, not moved" : ""))
+                    "  layer   \(Self.words(layer))" + (layer.isForeign ? "  foreign: recorded, not moved" : ""))
             }
         case .index(let entries):
             for entry in entries where !entry.mediaType.isManifest {
-                lines.append("  blob    \(entry.digest)  \(size(entry.size))  \(shown(entry.mediaType.rawValue))")
+                lines.append("  blob    \(Self.words(entry))")
             }
             for child in children { lines += child.lines.map { "  " + $0 } }
         }
@@ -68,6 +67,14 @@ extension Survey.Node {
             lines += referrer.lines.map { "    " + $0 }
         }
         return lines
+    }
+
+    private static func words(_ blob: Descriptor) -> String {
+        let type = shown(blob.mediaType.rawValue)
+        // What all of them begin with says nothing.
+        let common = "application/vnd."
+        let short = Terminal.isNarrow && type.hasPrefix(common) ? String(type.dropFirst(common.count)) : type
+        return "\(Terminal.digest(blob.digest))  \(size(blob.size))  \(short)"
     }
 
     private var title: String {

@@ -40,12 +40,12 @@ struct ListCommand: AsyncParsableCommand {
     }
 
     private func sources(_ environment: inout RunEnvironment) async throws -> [SourceDefinition] {
-        let asWritten = try await selection.sources([place], in: &environment)
+        let asWritten = try await selection.sources([place], in: &environment, quiet: output.quiet)
         guard case .registry = asWritten[0].store, !place.contains("*"), !place.contains("@"),
             let slash = place.firstIndex(of: "/"), !place[slash...].contains(":")
         else { return asWritten }
         // HOST/REPOSITORY without a tag: all of its tags.
-        return try await selection.sources([place + ":*"], in: &environment)
+        return try await selection.sources([place + ":*"], in: &environment, quiet: output.quiet)
     }
 
     /// Whoever has asked for this list is not told to ask for it.
@@ -71,24 +71,42 @@ struct ListCommand: AsyncParsableCommand {
         var rows: [[String]] = []
         // Names that say a digest are longer than any that people give, and push nothing aside.
         var width = 0
+        // Two registries may have one name.
+        let isOfSeveral = Set(entries.compactMap { $0.image?.registry }).count > 1
         for entry in entries {
             guard let image = entry.image else { continue }
+            let name = (isOfSeveral ? image.registry.map { shown($0, limit: 300) + "/" } ?? "" : "") + image.answerName
             let bytes = entry.graph.map { size($0.size) } ?? ""
             let kind =
                 image.descriptor.mediaType.isIndex ? "index" : image.descriptor.mediaType.isManifest ? "image" : "other"
             let isPart = entry.lack != nil
             let isUsual = image.tag.map { $0.companionStem == nil } ?? false
-            if isUsual { width = max(width, image.name.count) }
+            if isUsual { width = max(width, name.count) }
             rows.append([
-                image.name, Terminal.digest(image.descriptor.digest), isPart ? "part" : names ? "" : kind,
+                name, Terminal.digest(image.descriptor.digest), isPart ? "part" : names ? "" : kind,
                 isPart ? "" : bytes,
             ])
         }
         let lines = Table.aligned(rows, first: width == 0 ? nil : width)
-        let repositories = Set(entries.compactMap(\.image?.repository)).count
+        let repositories = Set(
+            entries.compactMap(\.image).map { [isOfSeveral ? $0.registry ?? "" : "", $0.repository.description] }
+        ).count
         return lines + [
             "\(count(rows.count, "image")) in \(repositories == 1 ? "1 repository" : "\(repositories) repositories")"
         ]
+    }
+}
+
+extension NamedImage {
+    /// `sha256-` and twelve digits.
+    private static let companionDigits = 19
+
+    /// The name as an answer shows it: the tag of a signature is longer than a line, and where there is little room its
+    /// digest is cut short as others are.
+    var answerName: String {
+        guard Terminal.isNarrow, let tag, let stem = tag.companionStem else { return name }
+        let text = tag.description
+        return "\(repository):\(text.prefix(Self.companionDigits))…\(text.dropFirst(stem.description.count))"
     }
 }
 

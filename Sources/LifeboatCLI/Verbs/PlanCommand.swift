@@ -35,6 +35,11 @@ struct PlanCommand: AsyncParsableCommand {
 
     func run() async throws {
         var environment = try RunEnvironment.command(registries)
+        if try await PipelinePlan.read(file, from: environment.fileSystem) != nil {
+            throw LifeboatError(
+                .usage, "\(shown(file, limit: 1000)) is a plan already",
+                advice: "lifeboat run \(shown(file, limit: 1000)) does it; lifeboat plan takes a definition")
+        }
         var kept: ReportFile?
         if let out { kept = try await ReportFile.prepare(out, replacing: .plan, in: environment.fileSystem) }
         var context = pipeline.context(environment)

@@ -30,7 +30,9 @@ struct RestoreCommand: AsyncParsableCommand {
     var images: [String] = []
 
     @Option(
-        help: ArgumentHelp("Only what came from this registry, of a set that holds several.", valueName: "host"))
+        help: ArgumentHelp(
+            "Only what came from this registry, of a set that holds several; none for what came from nobody knows where.",
+            valueName: "host|none"))
     var registry: String?
 
     @Option(
@@ -76,7 +78,7 @@ struct RestoreCommand: AsyncParsableCommand {
         }
         let selection = Selection(
             rules: (images.isEmpty ? ["**"] : images).map { SelectionRule(pattern: $0) },
-            origin: registry.map { .registry($0) })
+            origin: registry.map { Selection.Origin(parsing: $0) })
         let source = SourceDefinition(
             store: .backups(path: path, at: chosen.backup.id.description), selection: selection)
         var step = CopyStep(

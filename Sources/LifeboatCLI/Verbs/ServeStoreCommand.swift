@@ -1,6 +1,7 @@
 import ArgumentParser
 import Lifeboat
 import OCI
+import OCIArchive
 import OCIServer
 
 struct ServeStoreCommand: AsyncParsableCommand {
@@ -68,7 +69,10 @@ struct ServeStoreCommand: AsyncParsableCommand {
     }
 
     private func definition(_ environment: RunEnvironment) async throws -> StoreDefinition {
-        guard let definition = try await StoreDefinition.path(path, in: environment.fileSystem) else {
+        // A folder that is there and empty is as good as one with a slash behind its name.
+        let isFolder = try await environment.fileSystem.status(path, followLinks: true)?.kind == .folder
+        let text = writable && isFolder ? path + "/" : path
+        guard let definition = try await StoreDefinition.path(text, in: environment.fileSystem) else {
             throw LifeboatError(
                 .notFound, "there is no backup set, archive or layout folder \(shown(path, limit: 1000))",
                 advice: writable ? "write \(shown(path, limit: 1000))/ to make a new layout folder" : "check the path")

@@ -47,6 +47,8 @@ struct StatusCommand: AsyncParsableCommand {
                 record.name = definition.name
                 record.schedule = definition.settings.schedule
                 record.objectives = definition.settings.objectives
+                // A set may have backups that were made on another machine, or before anybody remembered runs here.
+                record.sets = definition.steps.keptSets
                 records.append(record)
             }
         }

@@ -11,6 +11,7 @@ struct VerifyCommand: AsyncParsableCommand {
             lifeboat verify --deep registry.example.com/team/app:1.4
             lifeboat verify backup.tar --against registry.example.com
             lifeboat verify new.example.com --against old.example.com --deep --html certificate.html
+            lifeboat verify new.example.com/mirror --against old.example.com
             lifeboat verify /srv/nightly/
             lifeboat verify registry.example.com --against /srv/nightly/ --at 2026-11-20T08:00:00Z
             """)
@@ -39,8 +40,9 @@ struct VerifyCommand: AsyncParsableCommand {
         if against == nil, !selection.images.isEmpty {
             throw ValidationError("--image goes with --against: without it all of an archive or folder is read")
         }
-        if against == nil, selection.at != nil {
-            throw ValidationError("--at goes with --against: without it all backups of a set are read")
+        if against == nil, selection.choice.isGiven {
+            throw ValidationError(
+                "--at, --backup and --pipeline go with --against: without it all backups of a set are read")
         }
     }
 
@@ -54,22 +56,28 @@ struct VerifyCommand: AsyncParsableCommand {
     private func run(in environment: RunEnvironment, _ reports: ReportFiles) async throws {
         var environment = environment
         guard let against else {
-            let definitions = try await selection.sources(sources, in: &environment)
+            let definitions = try await selection.sources(
+                sources, in: &environment, quiet: output.quiet, choosing: false)
             return try await run([VerifyStep(sources: definitions, against: nil)], in: environment, reports)
         }
         var measure = try await StoreDefinition.path(against, in: environment.fileSystem) ?? .registry(parsing: against)
         var chosen = selection
         if case .backups = measure {
-            measure = try selection.moved(measure)
-            chosen.at = nil
+            measure = try await selection.choice.applied(to: measure, in: environment, quiet: output.quiet)
+            chosen.choice.clear()
         }
         var steps: [VerifyStep] = []
         for text in sources {
             if let part = try await part(text, by: measure, in: environment) {
-                let wanted = try await selection.sources([against], in: &environment)
-                steps += wanted.map { VerifyStep(sources: [$0], against: part, reread: deep ? .compared : nil) }
+                let wanted = try await chosen.sources(
+                    [against], in: &environment, quiet: output.quiet, choosing: false)
+                steps += wanted.map { wanted in
+                    VerifyStep(
+                        sources: [SourceDefinition(store: measure, selection: wanted.selection)], against: part,
+                        reread: deep ? .compared : nil)
+                }
             } else {
-                let definitions = try await chosen.sources([text], in: &environment)
+                let definitions = try await chosen.sources([text], in: &environment, quiet: output.quiet)
                 steps += definitions.map { comparison(of: $0, with: measure) }
             }
         }
@@ -82,14 +90,17 @@ struct VerifyCommand: AsyncParsableCommand {
     private func part(
         _ text: String, by measure: StoreDefinition, in environment: RunEnvironment
     ) async throws -> StoreDefinition? {
-        if case .registry = measure { return nil }
+        if case .registry(_, let part) = measure, !part.isEmpty { return nil }
         guard try await StoreDefinition.path(text, in: environment.fileSystem) == nil,
             let slash = text.firstIndex(of: "/"), Reference.isHost(text[..<slash]),
             !text[slash...].contains(where: { ":@*?".contains($0) }),
             case .registry(_, let prefix) = try StoreDefinition.registry(parsing: text), !prefix.isEmpty
         else { return nil }
-        let all = SourceDefinition(store: measure, selection: .all)
-        let held = try await Survey(environment).list(all, readsGraphs: false)
+        var wanted = Selection.all
+        // To list a registry is to ask for each of its tags.
+        if case .registry = measure { wanted = Selection(rules: [SelectionRule(pattern: prefix + ":*")]) }
+        let named = SourceDefinition(store: measure, selection: wanted)
+        let held = try await Survey(environment).list(named, readsGraphs: false)
         if held.contains(where: { $0.image?.repository.description == prefix }) { return nil }
         return try StoreDefinition.registry(parsing: text)
     }

@@ -18,6 +18,12 @@ public protocol RegistryScopedStore: SourceStore {
     func source(_ repository: RepositoryName, of registry: String?) async throws -> any ImageSource
 }
 
+/// A target that keeps images of several registries beside each other.
+public protocol RegistryScopedTarget: TargetStore {
+    /// One repository as a target of images of `registry`; nil for images of which nobody says where they belong.
+    func target(_ repository: RepositoryName, of registry: String?) async throws -> any ImageTarget
+}
+
 /// A source that gives a manifest by whatever names it, in one request, where asking first what it is would cost another.
 public protocol NamedManifestSource: ImageSource {
     /// Whether that counts as more than a question, as where pulls are counted and limited.

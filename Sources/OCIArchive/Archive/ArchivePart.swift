@@ -45,6 +45,9 @@ public struct ArchiveParts: Sendable {
     /// Volumes that were not found or cannot be read, and what is wrong with each.
     var absent: [Int: Absence] = [:]
 
+    static let volumeAdvice =
+        "bring that volume again, beside the others; what is complete without it can be used"
+
     struct Absence: Sendable, Hashable {
         let reason: String
         /// Whether the file is there, and damaged.
@@ -169,6 +172,6 @@ public struct ArchiveParts: Sendable {
         return ArchiveError(
             .notFound,
             "the image needs volume \(number) of \(count): \(absent[number]?.reason ?? "it is missing")",
-            advice: "bring that volume again, beside the others; what is complete without it can be used")
+            advice: ArchiveParts.volumeAdvice)
     }
 }

@@ -110,7 +110,7 @@ public struct VolumeSearch: Sendable {
             let missing = parts.absent.sorted { $0.key < $1.key }.filter { !$0.value.isDamaged }
             return (
                 (paths + parts.paths).reduce(into: []) { if !$0.contains($1) { $0.append($1) } },
-                missing.map { .damaged($0.value.reason) }
+                missing.map { .damaged($0.value.reason, advice: ArchiveParts.volumeAdvice) }
             )
         }
         return (paths, [])

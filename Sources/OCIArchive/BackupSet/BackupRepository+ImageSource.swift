@@ -46,9 +46,9 @@ extension BackupRepository: ImageSource {
 extension BackupRepository: RandomAccessSource {
     func blob(_ digest: Digest) async throws -> Descriptor? {
         guard backup.blobs[digest] != nil else { return nil }
-        return try await backup.status(of: digest).map {
-            Descriptor(mediaType: .octetStream, digest: digest, size: $0.size)
-        }
+        // What the record lists and is not there is lost, not unknown.
+        guard let status = try await backup.status(of: digest) else { throw try await backup.absence(of: digest) }
+        return Descriptor(mediaType: .octetStream, digest: digest, size: status.size)
     }
 
     func readUnverified(

@@ -37,25 +37,49 @@ extension BackupSet {
         try await files.status(path + "/" + recordsFolder, followLinks: false)?.kind == .folder
     }
 
+    /// What to say of a set that was there when it was opened, and is not any more; nil as long as it is.
+    func absence() async throws -> ArchiveError? {
+        if try await BackupSet.isSet(path, in: files) { return nil }
+        return ArchiveError(
+            .local, "backup set \(name) is not there any more", advice: "check that its disk is mounted")
+    }
+
     /// Opens a set to read it.
     ///
     /// - Throws: `ArchiveError` `.notFound` if there is none, `.policy` for folders that lead elsewhere; `FileError`.
     public static func open(
         _ path: String, surroundings: Surroundings, files: any FileSystem = LocalFileSystem()
     ) async throws -> BackupSet {
-        guard try await files.status(path, followLinks: true) != nil else {
+        guard let status = try await files.status(path, followLinks: true) else {
             throw ArchiveError(
                 .notFound, "there is no folder \(shown(path, limit: 1000))",
                 advice: "check the path, and that its disk is mounted")
         }
-        guard try await isSet(path, in: files) else {
-            throw ArchiveError(
-                .damaged, "\(shown(path, limit: 1000)) is not a backup set: it has no folder records",
-                advice: "check the path; lifeboat backups init makes a new set")
-        }
+        guard try await isSet(path, in: files) else { throw try await noSet(path, status, in: files) }
         let set = BackupSet(LayoutFolder(path: path, files: files, surroundings: surroundings))
         try await set.checkFolders()
         return set
+    }
+
+    /// What a path is that was taken for a set.
+    private static func noSet(
+        _ path: String, _ status: FileStatus, in files: any FileSystem
+    ) async throws -> ArchiveError {
+        let name = shown(path, limit: 1000)
+        guard status.kind == .folder else {
+            return ArchiveError.usage(
+                "\(name) is a file and no backup set", advice: "lifeboat import \(name) --to HOST, if it is an archive")
+        }
+        let lacks = "\(name) is not a backup set: it has no folder records"
+        // Evidence is of backups that have been here.
+        if try await files.status(path + "/evidence", followLinks: false) != nil {
+            return .damaged(lacks, advice: "put records back from a copy of the set")
+        }
+        if try await files.status(path + "/oci-layout", followLinks: false) != nil {
+            return .usage(lacks, advice: "it is an OCI layout: lifeboat import \(name)/ --to HOST")
+        }
+        return .usage(
+            lacks, advice: "check the path, and that its disk is mounted; lifeboat backups init makes a new set")
     }
 
     /// Opens a set to write to it too; one that does not exist is made.

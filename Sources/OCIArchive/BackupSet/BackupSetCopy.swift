@@ -15,13 +15,17 @@ extension BackupSet {
 
     /// Brings backups into another set: the blobs that it lacks, checked as they pass, then the records as they are.
     ///
+    /// - Throws: `ArchiveError` `.usage` for one and the same set; `FileError`. What is damaged stands in the result.
     /// - Parameters:
     ///   - chosen: nil for all that the other set does not have, and what is known to be forgotten or accepted.
     ///   - observe: told how many bytes have been read since it was told last.
     public func copy(
         _ chosen: [Backup]?, to other: BackupSet, observing observe: @escaping @Sendable (Int) -> Void = { _ in }
     ) async throws -> BackupSetCopy {
-        try await other.locked(shared: true) {
+        guard resolvedPath(path) != resolvedPath(other.path) else {
+            throw ArchiveError.usage("\(name) and \(other.name) are the same set", advice: "another folder")
+        }
+        return try await other.locked(shared: true) {
             try await other.folder.sweep()
             let there = Set(try await other.backups().map(\.id))
             let forgotten = try await other.forgotten()

@@ -21,13 +21,20 @@ extension BackupSource {
         }
         // A writer may have taken it out of the trash in between.
         if let opened = try await self.set.folder.open(place) { return opened }
+        throw try await absence(of: blob.digest)
+    }
+
+    /// Why a blob that the record lists is nowhere.
+    func absence(of digest: Digest) async throws -> ArchiveError {
+        lost.note(digest)
+        if let fault = try await self.set.absence() { return fault }
         guard try await self.set.folder.status(self.set.recordsPath + "/" + backup.file) != nil else {
-            throw ArchiveError(
-                .notFound, "\(summary) was forgotten since it was opened, and blob \(blob.digest) was pruned",
+            return ArchiveError(
+                .notFound, "\(summary) was forgotten since it was opened, and blob \(digest) was pruned",
                 advice: "another backup: lifeboat backups list \(name)")
         }
-        throw ArchiveError.damaged(
-            "blob \(blob.digest) is missing from \(name)",
+        return ArchiveError.damaged(
+            "blob \(digest) is missing from \(name)",
             advice: "lifeboat verify \(name) says which images need it; the next export fetches it again, and so does "
                 + "lifeboat backups copy from a copy of the set")
     }

@@ -14,6 +14,7 @@ public struct BackupSource: Sendable {
     /// What refers to each manifest that is referred to, sorted.
     let referrers: [Digest: [Digest]]
     private let byRepository: [RepositoryName: [NamedImage]]
+    let lost = LostBlobs()
 
     init(_ record: BackupRecord, backup: Backup, in set: BackupSet) throws {
         self.set = set
@@ -75,8 +76,36 @@ public struct BackupSource: Sendable {
 extension BackupSet {
     /// A backup as a store.
     ///
-    /// - Throws: as `record`.
+    /// - Throws: as `record`; of a damaged record the advice names the backup to take instead.
     public func source(of backup: Backup) async throws -> BackupSource {
-        try BackupSource(try await record(backup), backup: backup, in: self)
+        do {
+            return try BackupSource(try await record(backup), backup: backup, in: self)
+        } catch let error as ArchiveError where error.kind == .damaged {
+            guard let whole = try await newestWhole(before: backup) else { throw error }
+            let instead =
+                "the newest whole backup before it is of \(whole.moment): --backup \(whole.name) (in a definition "
+                + "at: \(whole.name))"
+            throw ArchiveError.damaged(
+                error.description, advice: instead + (error.advice.map { "; " + $0 } ?? ""))
+        }
+    }
+
+    /// The newest good backup before one whose record is damaged, of the same pipeline where it has any, whose own
+    /// record is sound.
+    private func newestWhole(before backup: Backup) async throws -> Backup? {
+        let accepted = try await accepted()
+        let before = try await backups().prefix { $0.id != backup.id }.filter {
+            $0.header.state == .complete && ($0.header.suspect == nil || accepted.contains($0.id))
+        }
+        let own = before.filter { $0.header.pipeline == backup.header.pipeline }
+        for candidate in (own.isEmpty ? before : own).reversed() {
+            do {
+                _ = try await record(candidate)
+                return candidate
+            } catch let error as any Failure where error.kind == .damaged || error.kind == .notFound {
+                continue
+            }
+        }
+        return nil
     }
 }

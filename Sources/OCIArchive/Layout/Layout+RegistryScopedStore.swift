@@ -15,4 +15,11 @@ extension Layout: RegistryScopedStore {
         }
         return LayoutRepository(self, repository, of: registry)
     }
+
+    /// One repository as a target of what comes from `registry`: it leaves alone what others have under the same name.
+    ///
+    /// - Parameter isExact: whether only that is found in it, and not what is said to come from nowhere.
+    public func target(_ name: RepositoryName, of registry: String?, isExact: Bool) -> any ImageTarget {
+        LayoutRepository(self, name, of: registry, isExact: isExact)
+    }
 }

@@ -44,7 +44,10 @@ extension LayoutIndex {
     /// Something that changes the list; applied again when another process wrote the file in between.
     enum Change: Sendable {
         case put(Entry, in: RepositoryName)
+        /// Leaves what other registries have under the same tag.
+        case putBeside(Entry, in: RepositoryName)
         case untag(Tag, in: RepositoryName)
+        case untagOne(Tag, of: String?, in: RepositoryName)
         case remove(Digest, from: RepositoryName)
         /// The manifests of an index need no line of their own any more.
         case absorb([Digest], in: RepositoryName)
@@ -53,7 +56,14 @@ extension LayoutIndex {
     mutating func apply(_ change: Change) {
         switch change {
         case .put(let entry, let repository): put(entry, in: repository)
+        case .putBeside(let entry, let repository):
+            let others = entry.naming.tag.map { untagged($0, of: entry.naming.registry, in: repository) } ?? []
+            put(entry, in: repository)
+            if let tag = entry.naming.tag { repositories[repository]?.tags[tag]? += others }
         case .untag(let tag, let repository): repositories[repository]?.tags[tag] = nil
+        case .untagOne(let tag, let registry, let repository):
+            let others = untagged(tag, of: registry, in: repository)
+            repositories[repository]?.tags[tag] = others.isEmpty ? nil : others
         case .remove(let digest, let repository):
             repositories[repository]?.untagged[digest] = nil
             for (tag, entries) in repositories[repository]?.tags ?? [:] {
@@ -80,6 +90,11 @@ extension LayoutIndex {
         }
     }
 
+    /// What is left of a tag without the entry of one registry.
+    private func untagged(_ tag: Tag, of registry: String?, in repository: RepositoryName) -> [Entry] {
+        (repositories[repository]?.tags[tag] ?? []).filter { $0.naming.registry != registry }
+    }
+
     private func lists(_ digest: Digest, in repository: RepositoryName) -> Bool {
         repositories[repository]?.tags.values.contains { $0.contains { $0.descriptor.digest == digest } } ?? false
     }
@@ -88,7 +103,9 @@ extension LayoutIndex {
 extension LayoutIndex.Change {
     var repository: RepositoryName {
         switch self {
-        case .put(_, let name), .untag(_, let name), .remove(_, let name), .absorb(_, let name): name
+        case .put(_, let name), .putBeside(_, let name), .untag(_, let name), .untagOne(_, _, let name),
+            .remove(_, let name), .absorb(_, let name):
+            name
         }
     }
 }

@@ -4,7 +4,9 @@ import OCI
 extension LayoutRepository: DeletingTarget {
     func untag(_ tag: Tag) async throws -> Bool {
         guard let descriptor = try await listed(tag) else { return false }
-        var changes: [LayoutIndex.Change] = [.untag(tag, in: repository)]
+        var changes: [LayoutIndex.Change] = [
+            keepsOthers ? .untagOne(tag, of: registry, in: repository) : .untag(tag, in: repository)
+        ]
         // The manifest stays, and so does its place in the list.
         let naming = ImageNaming(repository: repository)
         var kept = descriptor

@@ -14,10 +14,7 @@ extension LayoutRepository: ImageSource {
 
     func tags() async throws -> [Tag] {
         let tags = try await layout.catalog.current().repositories[repository]?.tags ?? [:]
-        guard let registry else { return tags.keys.sorted() }
-        return tags.filter { _, entries in
-            entries.contains { $0.naming.registry == nil || $0.naming.registry == registry }
-        }.keys.sorted()
+        return tags.filter { _, entries in entries.contains(where: isMeant) }.keys.sorted()
     }
 
     func manifest(_ descriptor: Descriptor) async throws -> Manifest {

@@ -32,7 +32,8 @@ extension LayoutRepository: ImageTarget, BlobMounting {
             try await folder.store(Content(manifest.bytes, as: descriptor, from: "memory"))
         }
         var changes = tags.map { tag in
-            LayoutIndex.Change.put(entry(for: manifest, tag: tag), in: repository)
+            let entry = entry(for: manifest, tag: tag)
+            return keepsOthers ? LayoutIndex.Change.putBeside(entry, in: repository) : .put(entry, in: repository)
         }
         if tags.isEmpty { changes.append(.put(entry(for: manifest, tag: nil), in: repository)) }
         if case .index(let children) = manifest.kind { changes.append(.absorb(children.map(\.digest), in: repository)) }
@@ -45,7 +46,8 @@ extension LayoutRepository: ImageTarget, BlobMounting {
     }
 
     private func entry(for manifest: Manifest, tag: Tag?) -> LayoutIndex.Entry {
-        let naming = ImageNaming(registry: tag == nil ? nil : layout.registry, repository: repository, tag: tag)
+        let registry = keepsOthers ? registry : layout.registry
+        let naming = ImageNaming(registry: tag == nil ? nil : registry, repository: repository, tag: tag)
         var descriptor = manifest.descriptor
         descriptor.annotations = naming.annotations
         return LayoutIndex.Entry(descriptor: descriptor, naming: naming, isPassing: manifest.subject == nil)

@@ -7,11 +7,14 @@ struct LayoutRepository: Sendable {
     let repository: RepositoryName
     /// Where the images that are meant came from; nil for wherever.
     let registry: String?
+    /// Whether only images are meant that are said to come from there, or from nowhere where it is nil.
+    let isExact: Bool
 
-    init(_ layout: Layout, _ repository: RepositoryName, of registry: String? = nil) {
+    init(_ layout: Layout, _ repository: RepositoryName, of registry: String? = nil, isExact: Bool = false) {
         self.layout = layout
         self.repository = repository
         self.registry = registry
+        self.isExact = isExact
     }
 
     var name: String { "\(shown(layout.path, limit: 1000)) (\(repository))" }
@@ -38,9 +41,15 @@ struct LayoutRepository: Sendable {
 
     /// The entries of a tag that may be meant.
     func entries(of tag: Tag) async throws -> [LayoutIndex.Entry] {
-        let entries = try await layout.catalog.current().repositories[repository]?.tags[tag] ?? []
-        guard let registry else { return entries }
-        return entries.filter { $0.naming.registry == nil || $0.naming.registry == registry }
+        (try await layout.catalog.current().repositories[repository]?.tags[tag] ?? []).filter(isMeant)
+    }
+
+    /// Whether what is written is of one registry, and leaves alone what others have under the same name.
+    var keepsOthers: Bool { isExact || registry != nil }
+
+    func isMeant(_ entry: LayoutIndex.Entry) -> Bool {
+        let origin = entry.naming.registry
+        return isExact ? origin == registry : registry == nil || origin == nil || origin == registry
     }
 
     /// The manifest that a digest names; nil if no file of that name is here, or it is no manifest.

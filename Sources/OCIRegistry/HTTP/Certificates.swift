@@ -80,6 +80,12 @@ struct Certificates {
         do {
             return try NIOSSLCertificate.fromPEMFile(path)
         } catch {
+            guard access(path, R_OK) == 0 else {
+                let reason = String(cString: strerror(errno))
+                throw RegistryError(
+                    .local, "the certificates in \(OCI.shown(path)) cannot be read: \(reason)", advice: "check the path"
+                )
+            }
             throw RegistryError(
                 .local,
                 "the certificates in \(OCI.shown(path)) cannot be read: \(OCI.shown("\(error)", limit: 200))",
