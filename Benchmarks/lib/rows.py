@@ -174,8 +174,9 @@ class Field:
     def copies(self, host):
         first = self.first.host
         return {
-            # By name, as the others get them: nothing has to be listed.
-            "lifeboat": self.ours("import", *[f"{first}/all/{name}:latest" for name in self.names], "--to", host),
+            # What the others do: images by name, and no signatures, which they do not look for.
+            "lifeboat": self.ours("import", *[f"{first}/all/{name}:latest" for name in self.names], "--to", host,
+                                  "--no-referrers"),
             "skopeo": self.skopeo(f"docker://{first}/all/{{}}:latest", f"docker://{host}/all/{{}}:latest", self.names,
                                   "--src-tls-verify=false", "--dest-tls-verify=false"),
             "crane": self.each(f"crane copy --insecure {first}/all/{{}}:latest {host}/all/{{}}:latest", self.names),
