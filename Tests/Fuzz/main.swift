@@ -33,6 +33,10 @@ enum Fuzz {
     }
 }
 
+/// What libFuzzer's own main would call, which is linked too and not run.
+@_cdecl("LLVMFuzzerTestOneInput")
+func takeOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt { Fuzz.take(bytes, count) }
+
 guard let target = Fuzz.target else {
     for target in FuzzTarget.allCases { print(target.rawValue) }
     exit(Fuzz.arguments.count > 1 ? 64 : 0)
