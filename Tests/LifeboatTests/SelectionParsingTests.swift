@@ -64,9 +64,10 @@ import Testing
         ("  - {list: x, tags: 1}", "5:21: images[0].tags: list names the images already"),
         ("  - {list: ''}", "5:12: images[0].list: want a path, got nothing"),
         (
-            "  - {repository: a}",
-            "5:6: images[0].repository: unknown key; known here: repositories, except, tags, digests, platforms, referrers, list, kubernetes"
+            "  - {nonsense: a}",
+            "5:6: images[0].nonsense: unknown key; known here: repositories, except, tags, digests, platforms, referrers, list, kubernetes"
         ),
+        ("  - {repository: a}", "5:6: images[0].repository: unknown key; did you mean 'repositories'?"),
         (
             "  - {repositories: Team/App}",
             "5:20: images[0].repositories: 'Team/App' is not a repository name: it must be lower-case"
