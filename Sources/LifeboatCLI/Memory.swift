@@ -16,7 +16,7 @@ enum Memory {
         let option = unsafeBitCast(symbol, to: Option.self)
         _ = option(arenas, 2)
         _ = option(largeBlock, 1 << 20)
-        // What is freed at the end of the heap is needed again at once: buffers of half a megabyte.
+        // What is freed at the end of the heap is needed again at once: buffers of what arrives.
         _ = option(trim, 8 << 20)
     }
 }

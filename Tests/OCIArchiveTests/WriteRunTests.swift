@@ -9,7 +9,7 @@ import Testing
 struct WriteRunTests {
     @Test(arguments: [1, 1000, 65_536, 300_000, 2_000_000])
     func `chunks of any size arrive in order, in writes of half a megabyte`(_ size: Int) async throws {
-        let bytes = SeededBytes.buffer(size == 1 ? 5000 : 3_000_001, seed: 9)
+        let bytes = SeededBytes.buffer(min(3_000_001, size * 100), seed: 9)
         try await withTemporaryFolder { folder in
             let writes = Mutex(0)
             let files = FaultyFiles { action, _, _ in

@@ -48,9 +48,7 @@ extension RescueNote {
         let accepted = try await set.accepted()
         let backups = try await set.backups()
         func newestGood(_ backups: [OCIArchive.Backup]) -> OCIArchive.Backup? {
-            backups.last {
-                $0.header.state == .complete && ($0.header.suspect == nil || accepted.contains($0.id))
-            }
+            backups.last { $0.isGood(accepted) }
         }
         let good = newestGood(backups)
         var registries: Set<String> = []

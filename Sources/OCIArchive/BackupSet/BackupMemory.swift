@@ -81,8 +81,7 @@ actor BackupMemory {
         var known = Known()
         var newest: BackupSource?
         for backup in backups.reversed() {
-            let isBaseline =
-                backup.header.state == .complete && (backup.header.suspect == nil || accepted.contains(backup.id))
+            let isBaseline = backup.isGood(accepted)
             guard newest == nil || isBaseline else { continue }
             do {
                 let source = try await self.set.source(of: backup)

@@ -49,6 +49,13 @@ public struct Backup: Sendable, Hashable {
         file = Backup.file(id: id, ended: header.ended)
     }
 
+    /// Whether it is whole, and either not suspect or accepted all the same.
+    ///
+    /// - Parameter accepted: `BackupSet.accepted`.
+    public func isGood(_ accepted: Set<Digest>) -> Bool {
+        header.state == .complete && (header.suspect == nil || accepted.contains(id))
+    }
+
     /// `20261121T020000Z-0123456789ab.jsonl`
     static func file(id: Digest, ended: Int64) -> String {
         "\(Moment(ended).compact)-\(id.hex.prefix(12)).jsonl"

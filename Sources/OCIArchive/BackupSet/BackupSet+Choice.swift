@@ -43,9 +43,7 @@ extension BackupSet {
         }
         let accepted = try await accepted()
         func newest(of backups: [Backup]) -> Backup? {
-            backups.last {
-                $0.header.state == .complete && ($0.header.suspect == nil || accepted.contains($0.id))
-            }
+            backups.last { $0.isGood(accepted) }
         }
         if word == "latest" { return newest(of: backups) ?? backups[backups.count - 1] }
         let moment: Moment

@@ -94,9 +94,7 @@ extension BackupSet {
     /// record is sound.
     private func newestWhole(before backup: Backup) async throws -> Backup? {
         let accepted = try await accepted()
-        let before = try await backups().prefix { $0.id != backup.id }.filter {
-            $0.header.state == .complete && ($0.header.suspect == nil || accepted.contains($0.id))
-        }
+        let before = try await backups().prefix { $0.id != backup.id }.filter { $0.isGood(accepted) }
         let own = before.filter { $0.header.pipeline == backup.header.pipeline }
         for candidate in (own.isEmpty ? before : own).reversed() {
             do {
