@@ -7,7 +7,7 @@ from typing import Callable
 from synthetic import Storage
 
 NAMES = ["export-all", "export-one", "export-one-slow", "export-one-far", "import-all", "registry-to-registry",
-         "nothing-to-do", "three-changed", "verify", "serve", "plan", "scale-1", "scale-4", "scale-16"]
+         "nothing-to-do", "three-changed", "verify", "serve", "serve-again", "plan", "scale-1", "scale-4", "scale-16"]
 
 
 def nothing():
@@ -110,11 +110,12 @@ class Field:
     def export_all(self):
         host, out = self.first.host, self.out()
         tools = [
-            Tool("lifeboat", self.ours("export", f"{host}/all/**", "--to", out / "all.tar"), self.clear, self.clear),
+            Tool("lifeboat", self.ours("export", *self.images(host), "--to", out / "all.tar", "--no-referrers"),
+                 self.clear, self.clear),
             Tool("skopeo", self.skopeo(f"docker://{host}/all/{{}}:latest", f"oci:{out}/layout:{{}}", self.names,
                                        "--src-tls-verify=false"), self.clear, self.clear),
             *self.others({
-                "crane": ["bash", "-c", f"crane pull --insecure --format=oci {self.list(host)} {out}/layout"],
+                "crane": ["bash", "-c", f"crane pull --insecure --format=oci {' '.join(self.images(host))} {out}/layout"],
                 "oras": self.each(f"oras copy --from-plain-http --to-oci-layout {host}/all/{{}}:latest "
                                   f"{out}/layout:latest", self.names),
                 "regctl": self.each(f"regctl --host reg={host},tls=disabled image copy {host}/all/{{}}:latest "
@@ -123,8 +124,9 @@ class Field:
         return Row("export-all", f"{len(self.names)} images into one archive (others: a layout folder)",
                    "≤ 0.25 × skopeo", 0.25, "skopeo", tools)
 
-    def list(self, host):
-        return " ".join(f"{host}/all/{name}:latest" for name in self.names)
+    def images(self, host):
+        """By name, and without signatures, which the others do not look for: the same work for all tools."""
+        return [f"{host}/all/{name}:latest" for name in self.names]
 
     def one(self, name, what, host, bar, limit):
         out, image = self.out(), f"{host}/big/image:latest"
@@ -174,9 +176,7 @@ class Field:
     def copies(self, host):
         first = self.first.host
         return {
-            # What the others do: images by name, and no signatures, which they do not look for.
-            "lifeboat": self.ours("import", *[f"{first}/all/{name}:latest" for name in self.names], "--to", host,
-                                  "--no-referrers"),
+            "lifeboat": self.ours("import", *self.images(first), "--to", host, "--no-referrers"),
             "skopeo": self.skopeo(f"docker://{first}/all/{{}}:latest", f"docker://{host}/all/{{}}:latest", self.names,
                                   "--src-tls-verify=false", "--dest-tls-verify=false"),
             "crane": self.each(f"crane copy --insecure {first}/all/{{}}:latest {host}/all/{{}}:latest", self.names),
@@ -227,33 +227,39 @@ class Field:
             Tool("openssl", ["openssl", "dgst", "-sha256", archive])])
 
     def serve(self):
-        """All blobs of all images, eight at once, from each server."""
+        return self.pulling("serve", "blobs pulled by curl, 8 at once, for the first time; CPU and memory of the server")
+
+    def serve_again(self):
+        return self.pulling("serve-again", "blobs pulled for the second time", before=1)
+
+    def pulling(self, name, what, before=0):
+        """All blobs of all images, eight at once, from each server, which has sent them so often before."""
         archive = self.archive()
         blobs = self.blobs()
 
         def pull(start):
             def measure(work):
                 server = start()
+                urls = work / "urls"
+                urls.write_text("".join(
+                    f'url = "http://{server.host}/v2/{blob}"\noutput = /dev/null\n' for blob in blobs))
                 try:
-                    urls = work / "urls"
-                    urls.write_text("".join(
-                        f'url = "http://{server.host}/v2/{blob}"\noutput = /dev/null\n' for blob in blobs))
-                    before, _ = server.figures()
-                    begin = time.monotonic()
-                    subprocess.run(["curl", "--silent", "--no-progress-meter", "--fail", "--parallel", "--parallel-max", "8", "--config", urls],
-                                   check=True)
-                    seconds = time.monotonic() - begin
+                    for _ in range(before + 1):
+                        cpu, _ = server.figures()
+                        begin = time.monotonic()
+                        subprocess.run(["curl", "--silent", "--no-progress-meter", "--fail", "--parallel", "--parallel-max", "8",
+                                        "--config", urls], check=True)
+                        seconds = time.monotonic() - begin
                     after, peak = server.figures()
-                    return {"seconds": seconds, "cpu": after - before, "peak": peak}
+                    return {"seconds": seconds, "cpu": after - cpu, "peak": peak}
                 finally:
                     if server is not self.first:
                         server.stop()
             return measure
 
-        return Row("serve", f"{len(blobs)} blobs pulled by curl, 8 at once; CPU and memory of the server",
-                   "", None, "docker-registry", [
-                       Tool("lifeboat", measure=pull(lambda: self.servers.lifeboat(self.lifeboat, archive))),
-                       Tool("docker-registry", measure=pull(lambda: self.first))])
+        return Row(name, f"{len(blobs)} {what}", "", None, "docker-registry", [
+            Tool("lifeboat", measure=pull(lambda: self.servers.lifeboat(self.lifeboat, archive))),
+            Tool("docker-registry", measure=pull(lambda: self.first))])
 
     def plan(self):
         """Tags of images that differ, a hundred in each repository. Nothing but manifests is read."""

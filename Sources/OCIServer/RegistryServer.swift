@@ -7,7 +7,8 @@ import OCI
 
 /// An image store on a port: the OCI distribution API 1.1 over any store that can be read at random.
 ///
-/// No byte is sent that was not checked: a blob is hashed on its way, or as a whole before the first part of it.
+/// No byte is sent that was not checked: a blob is hashed on its way, or as a whole before the first part of it, and again
+/// whenever its file has changed since.
 public struct RegistryServer: Sendable {
     /// Connections at a time; more wait until one ends.
     public static let connectionLimit = 512

@@ -65,7 +65,7 @@ extension RegistryService {
         return source
     }
 
-    /// The whole blob, hashed on its way: a late mismatch breaks the connection before the last chunk.
+    /// The whole blob. The first time it is hashed on its way: a mismatch breaks the connection before the last chunk.
     private func whole(
         _ blob: Descriptor, from source: any RandomAccessSource, _ headers: HTTPFields, on channel: any Channel
     ) async throws -> Response {
@@ -78,25 +78,25 @@ extension RegistryService {
             return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: bytes))
         }
         let stamp = try await asking(.blobUnknown, for: blob.digest) { try await source.stamp(of: blob) }
+        let isVerified = await verified.has(blob, stamp)
         let body = ResponseBody(contentLength: Int(blob.size)) { writer in
-            try await sending(blob, on: channel) { progress in
-                let content = Content(blob, from: source.name) { send in
-                    try await source.readUnverified(
-                        blob, in: 0..<blob.size, by: RegistryService.pieceSize, send: send)
-                }
-                try await content.forEachChunk { chunk in
-                    try await progress.write { try await writer.write(chunk) }
-                    figures.noteSent(chunk.readableBytes)
+            try await sending(blob, on: channel, to: &writer) { write in
+                if isVerified {
+                    try await send(0..<blob.size, of: blob, stamp, from: source, write)
+                } else {
+                    let content = Content(blob, from: source.name) { send in
+                        try await source.readUnverified(
+                            blob, in: 0..<blob.size, by: RegistryService.pieceSize, send: send)
+                    }
+                    try await content.forEachChunk(write)
+                    try await verified.remember(blob, stamp, in: source)
                 }
                 figures.noteBlob()
-                try await verified.remember(blob, stamp, in: source)
-                try await progress.write { try await writer.finish(nil) }
             }
         }
         return Response(status: .ok, headers: headers, body: body)
     }
 
-    /// A part of a blob that has been read whole before, and has not changed when the last byte goes out.
     private func part(
         _ range: Range<Int64>, of blob: Descriptor, from source: any RandomAccessSource, _ headers: HTTPFields,
         on channel: any Channel
@@ -106,29 +106,43 @@ extension RegistryService {
         headers[.contentLength] = String(range.count)
         headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(blob.size)"
         let body = ResponseBody(contentLength: range.count) { writer in
-            try await sending(blob, on: channel) { progress in
-                var withheld: ByteBuffer?
-                try await source.readUnverified(blob, in: range, by: RegistryService.pieceSize) { chunk in
-                    if let ready = withheld { try await progress.write { try await writer.write(ready) } }
-                    figures.noteSent(chunk.readableBytes)
-                    withheld = chunk
-                }
-                guard try await source.stamp(of: blob) == stamp else {
-                    throw OCIError(.damaged, "blob \(blob.digest) in \(source.name) changed while it was sent")
-                }
-                if let withheld { try await progress.write { try await writer.write(withheld) } }
-                try await progress.write { try await writer.finish(nil) }
+            try await sending(blob, on: channel, to: &writer) { write in
+                try await send(range, of: blob, stamp, from: source, write)
             }
         }
         return Response(status: .partialContent, headers: headers, body: body)
     }
 
+    /// Sends bytes of a blob that has been read whole before, if it has not changed when the last of them goes out.
+    private func send(
+        _ range: Range<Int64>, of blob: Descriptor, _ stamp: String, from source: any RandomAccessSource,
+        _ write: (ByteBuffer) async throws -> Void
+    ) async throws {
+        var withheld: ByteBuffer?
+        try await source.readUnverified(blob, in: range, by: RegistryService.pieceSize) { chunk in
+            if let ready = withheld { try await write(ready) }
+            withheld = chunk
+        }
+        guard try await source.stamp(of: blob) == stamp else {
+            throw OCIError(.damaged, "blob \(blob.digest) in \(source.name) changed while it was sent")
+        }
+        if let withheld { try await write(withheld) }
+    }
+
+    /// - Parameter body: is given what sends bytes.
     private func sending(
-        _ blob: Descriptor, on channel: any Channel, isolation: isolated (any Actor)? = #isolation,
-        _ body: (WriteProgress) async throws -> Void
+        _ blob: Descriptor, on channel: any Channel, to writer: inout any ResponseBodyWriter,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: (_ write: (ByteBuffer) async throws -> Void) async throws -> Void
     ) async throws {
         do {
-            try await watch.watch(channel, body)
+            try await watch.watch(channel) { progress in
+                try await body { chunk in
+                    try await progress.write { try await writer.write(chunk) }
+                    figures.noteSent(chunk.readableBytes)
+                }
+                try await progress.write { try await writer.finish(nil) }
+            }
         } catch let error as any Failure {
             logger.error("\(error.description)")
             faults.note(error, about: blob.digest)

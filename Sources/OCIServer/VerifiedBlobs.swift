@@ -1,12 +1,15 @@
 import OCI
 
-/// Which blobs have been read and found right since their bytes last changed: parts of those may be sent.
+/// Which blobs have been read and found right since their bytes last changed: those need not be hashed again, and parts of
+/// them may be sent.
 actor VerifiedBlobs {
     /// The most blobs that are remembered; beyond it all are forgotten.
     private static let limit = 100_000
 
     private var stamps: [Digest: String] = [:]
     private var reading: [Digest: Task<String, any Error>] = [:]
+
+    func has(_ blob: Descriptor, _ stamp: String) -> Bool { stamps[blob.digest] == stamp }
 
     /// Reads the whole blob unless that was done; many who ask at once wait for one reading.
     ///

@@ -41,7 +41,7 @@ import Testing
                 guard parts.count == 5, parts[3] == "manifests" else { return nil }
                 let repository = parts[1] + "/" + parts[2]
                 let found: ByteBuffer? =
-                    if let tag = Int(parts[4]) { manifest(repository, tag) } else {
+                    if let tag = Int(parts[4]), tag < tags { manifest(repository, tag) } else {
                         (0..<tags).lazy.map { manifest(repository, $0) }
                             .first { "\(Digest(of: $0, algorithm: .sha256))" == parts[4] }
                     }
@@ -75,10 +75,10 @@ import Testing
         }
     }
 
-    private func plan(_ world: World, source: String, target: String) async throws -> (
-        plan: StepPlan, source: [ScriptedRequest], target: [ScriptedRequest]
-    ) {
-        let present = World(repositories: world.repositories, tags: world.tags, isChanged: false)
+    private func plan(
+        _ world: World, source: String, target: String, isTargetEmpty: Bool = false
+    ) async throws -> (plan: StepPlan, source: [ScriptedRequest], target: [ScriptedRequest]) {
+        let present = World(repositories: world.repositories, tags: isTargetEmpty ? 0 : world.tags, isChanged: false)
         return try await withTemporaryFolder { folder in
             try await ScriptedRegistry.serve(world.script(source)) { from in
                 try await ScriptedRegistry.serve(present.script(target)) { to in
@@ -119,5 +119,15 @@ import Testing
         #expect(plan.error == nil, "\(plan.error?.message ?? "")")
         #expect(source.count { $0.method == .HEAD } == world.repositories * world.tags)
         #expect(target.count { $0.method == .HEAD } == world.repositories * world.tags)
+    }
+
+    @Test(arguments: [1, 5])
+    func `a repository that is not there is asked for one tag, and for its list before the second`(tags: Int) async throws {
+        let world = World(repositories: 8, tags: tags, isChanged: false)
+        let (plan, _, target) = try await plan(world, source: "standard", target: "standard", isTargetEmpty: true)
+        #expect(plan.error == nil, "\(plan.error?.message ?? "")")
+        #expect(plan.images.count == world.repositories * tags)
+        #expect(target.count { $0.method == .HEAD } == world.repositories)
+        #expect(target.count { $0.path.hasSuffix("/tags/list") } == (tags == 1 ? 0 : world.repositories))
     }
 }

@@ -58,6 +58,29 @@ struct FaultTests {
         }
     }
 
+    @Test func `a blob that was right when it was first sent is hashed again when its file has changed`() async throws {
+        try await withTemporaryFolder { folder in
+            let layout = try await Layout.create(folder, surroundings: .ofThisMachine)
+            let image = try await SeededImages.push(
+                to: layout.target(RepositoryName("app")), seed: 1, layerSizes: [900_000], tags: [.latest])
+            let blob = image.children[1]
+            let file = URL(fileURLWithPath: folder + "/blobs/sha256/" + blob.digest.hex)
+            let lines = Lines()
+            try await TestRegistry.run(over: layout, writable: false, onFault: lines.add) { address in
+                for _ in 0..<2 {
+                    let answer = try await RawHTTP.send("GET /v2/app/blobs/\(blob.digest)", to: address)
+                    #expect(Digest(of: answer.body) == blob.digest)
+                }
+                var bytes = try Data(contentsOf: file)
+                bytes[450_000] ^= 1
+                try bytes.write(to: file)
+                let answer = try await RawHTTP.send("GET /v2/app/blobs/\(blob.digest)", to: address)
+                #expect(answer.isCutShort)
+            }
+            #expect(lines.all.count == 1, "\(lines.all)")
+        }
+    }
+
     @Test func `a read that fails is told once`() async throws {
         let store = MemoryStore()
         let image = try await SeededImages.push(

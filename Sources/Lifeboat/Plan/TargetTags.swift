@@ -2,12 +2,14 @@ import OCI
 
 /// What targets have under the names that images will get there: each name is asked for once.
 ///
-/// Where a repository lacks the first name that is asked for, it is asked whether it is there at all: if not, none of
-/// the others is asked for.
+/// Where a repository lacks the first name that is asked for, it is asked before the second whether it is there at all:
+/// if not, none of the others is asked for.
 actor TargetTags {
     private enum Repository {
         /// It is not there, or has no tags.
         case empty
+        /// Its first name is not there.
+        case lacking(TagOrDigest)
         /// What was found so far; nil for a name that is not there.
         case known([TagOrDigest: Digest?])
     }
@@ -35,20 +37,30 @@ actor TargetTags {
             return listed.digest
         }
         let place = Place(target: target, repository: name)
-        if repositories[place] == nil {
+        let repository = try await store.target(name)
+        switch repositories[place] {
+        case nil, .lacking:
             try await turns.take(place) {
-                guard repositories[place] == nil else { return }
-                repositories[place] = try await first(reference, in: try await store.target(name))
+                switch repositories[place] {
+                case nil:
+                    let found = try await repository.find(reference)?.digest
+                    repositories[place] = found == nil ? .lacking(reference) : .known([reference: found])
+                case .lacking(let first) where first != reference:
+                    repositories[place] = try await isEmpty(repository) ? .empty : .known([first: nil])
+                default: break
+                }
             }
+        default: break
         }
         switch repositories[place] {
+        case .lacking: return nil
         case .known(let names):
             if let found = names[reference] { return found }
         default:
             // Tags that list referrers are no more there than the others; manifests may be there without a tag.
             if case .tag = reference { return nil }
         }
-        let found = try await store.target(name).find(reference)?.digest
+        let found = try await repository.find(reference)?.digest
         if case .known(var names) = repositories[place] {
             repositories[place] = nil
             names[reference] = .some(found)
@@ -66,17 +78,16 @@ actor TargetTags {
         }
     }
 
-    private func first(_ reference: TagOrDigest, in repository: any ImageTarget) async throws -> Repository {
-        let found = try await repository.find(reference)?.digest
-        let known = Repository.known([reference: found])
-        guard found == nil, let source = repository as? any ImageSource else { return known }
+    /// Whether a repository is not there, or has no tags.
+    private func isEmpty(_ repository: any ImageTarget) async throws -> Bool {
+        guard let source = repository as? any ImageSource else { return false }
         do {
-            return try await source.tags().isEmpty ? .empty : known
+            return try await source.tags().isEmpty
         } catch let error as any Failure where error.kind == .notFound {
-            return .empty
+            return true
         } catch let error as any Failure where error.kind != .internal && error.kind != .local {
             // Who may not list may still ask for one name after the other.
-            return known
+            return false
         }
     }
 }
