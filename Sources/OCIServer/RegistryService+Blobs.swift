@@ -21,6 +21,8 @@ extension RegistryService {
                     advice: "lifeboat verify names all that is missing")
                 logger.error("\(lost.description)")
                 faults.note(lost, about: digest)
+                // Who may push can bring it back, once told that it is not there.
+                if target == nil { throw RegistryError(lost, notFound: .blobUnknown) }
             }
             throw RegistryError(.notFound, .blobUnknown, "\(name) has no blob \(digest)")
         }

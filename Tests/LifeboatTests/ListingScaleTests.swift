@@ -122,7 +122,7 @@ import Testing
     }
 
     @Test(arguments: [1, 5])
-    func `a repository that is not there is asked for one tag, and for its list before the second`(tags: Int) async throws {
+    func `a missing repository is asked for one tag, and for its list before the second`(tags: Int) async throws {
         let world = World(repositories: 8, tags: tags, isChanged: false)
         let (plan, _, target) = try await plan(world, source: "standard", target: "standard", isTargetEmpty: true)
         #expect(plan.error == nil, "\(plan.error?.message ?? "")")

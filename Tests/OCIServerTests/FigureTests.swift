@@ -85,13 +85,35 @@ struct FigureTests {
                     let manifest = try await RawHTTP.send("GET /v2/app/manifests/latest", to: address)
                     #expect(manifest.status == 200)
                     let blob = try await RawHTTP.send("GET /v2/app/blobs/\(lost)", to: address)
-                    #expect(blob.status == 404)
+                    #expect(blob.status == 500)
                 }
             }
             #expect(
                 faults.all == [
                     "blob \(lost) is missing from \(folder) (app), whose image \(image.descriptor.digest) needs it"
                 ])
+        }
+    }
+
+    @Test func `a blob that was promised and is lost can be pushed again`() async throws {
+        try await withTemporaryFolder { folder in
+            let layout = try await Layout.create(folder, surroundings: .ofThisMachine)
+            let repository = try await layout.target(RepositoryName("app"))
+            let image = try await SeededImages.push(to: repository, seed: 1, layerSizes: [1000], tags: [.latest])
+            let lost = image.children[1].digest
+            let file = folder + "/blobs/sha256/" + lost.hex
+            let bytes = try Data(contentsOf: URL(fileURLWithPath: file))
+            try FileManager.default.removeItem(atPath: file)
+            try await TestRegistry.run(over: layout, writable: true) { address in
+                _ = try await RawHTTP.send("GET /v2/app/manifests/latest", to: address)
+                #expect(try await RawHTTP.send("HEAD /v2/app/blobs/\(lost)", to: address).status == 404)
+                let begun = try await RawHTTP.send("POST /v2/app/blobs/uploads/", to: address)
+                let place = try #require(begun.headers["location"])
+                let put = try await RawHTTP.send(
+                    "PUT \(place)?digest=\(lost)", to: address, body: ByteBuffer(bytes: bytes))
+                #expect(put.status == 201)
+                #expect(try await RawHTTP.send("GET /v2/app/blobs/\(lost)", to: address).status == 200)
+            }
         }
     }
 }

@@ -84,11 +84,14 @@ public struct Planner: Sendable {
     }
 
     private func select(from sources: [Source], _ plan: inout Plan) async throws -> [Candidate] {
-        var images: [Candidate] = []
-        for source in sources {
+        let outcomes = try await map(sources, limit: concurrency) { source in
             var selector = Selector(store: source.store, concurrency: concurrency, spool: spool)
             selector.pinning = Pinning(store: source.store, spool: spool, targets: targets, present: present)
-            var outcome = try await selector.select(source.selection)
+            return try await selector.select(source.selection)
+        }
+        var images: [Candidate] = []
+        for (source, selected) in zip(sources, outcomes) {
+            var outcome = selected
             for guarding in guards { outcome = try await guarding.review(outcome, of: source) }
             plan.notes += outcome.notes
             plan.failures += outcome.failures.map { PlanFailure(name: $0.name, error: $0.error) }

@@ -84,7 +84,7 @@ actor BackupMemory {
             let isBaseline = backup.isGood(accepted)
             guard newest == nil || isBaseline else { continue }
             do {
-                let source = try await self.set.source(of: backup)
+                let source = try BackupSource(try await self.set.record(backup), backup: backup, in: self.set)
                 newest = newest ?? source
                 guard isBaseline else { continue }
                 known.baseline = source
