@@ -52,7 +52,7 @@ struct NamedImagesTests {
         }
     }
 
-    @Test func `images that are named one by one are asked for side by side, and planned in their order`() async throws {
+    @Test func `named images are asked for side by side, and planned in their order`() async throws {
         let store = MemoryStore(name: "r")
         let names = (1...8).map { "app\($0)" }
         for (seed, name) in names.enumerated() {
