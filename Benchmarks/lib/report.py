@@ -81,11 +81,16 @@ def table(facts, results):
 
 
 def plot(results):
-    """Bars of seconds; in each row the slowest fills the width. A thin line spans the fastest and slowest run."""
+    """Bars of seconds; in each row, or all of its kind such as scale-1 and scale-4, the slowest fills the width. A thin
+    line spans the fastest and slowest run."""
     left, width, height = 190, 520, 18
     body, y = [], 12
+
+    def kind(row):
+        return row.name.rstrip("0123456789")
+
     for row, figures in results:
-        most = max(max(figure["all"]) for figure in figures.values())
+        most = max(max(figure["all"]) for other, those in results if kind(other) == kind(row) for figure in those.values())
         body.append(f'<text x="{left - 10}" y="{y + 13}" text-anchor="end" font-weight="bold">{escape(row.name)}</text>')
         for tool, figure in figures.items():
             length = width * figure["seconds"] / most
