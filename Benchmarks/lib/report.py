@@ -3,6 +3,8 @@ import json, os, platform, subprocess
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from images import images
+
 COLOURS = {"lifeboat": "#d9480f"}
 OTHER = "#8899a6"
 # MiB.
@@ -15,29 +17,13 @@ def load():
 
 def corpus(layout):
     """How many images, and their bytes: as tagged, and each blob once; the big one for itself."""
-    sizes, images = {}, {}
-
-    def document(digest):
-        return json.loads((layout / "blobs" / digest.replace(":", "/")).read_text())
-
-    def visit(digest, name):
-        manifest = document(digest)
-        for child in manifest.get("manifests", []):
-            visit(child["digest"], name)
-        for blob in [*manifest.get("layers", []), *([manifest["config"]] if "config" in manifest else [])]:
-            sizes[blob["digest"]] = blob["size"]
-            images.setdefault(name, []).append(blob["digest"])
-
-    for entry in json.loads((layout / "index.json").read_text())["manifests"]:
-        name = entry.get("annotations", {}).get("org.opencontainers.image.ref.name", "")
-        if name.endswith(":latest"):
-            visit(entry["digest"], name)
-    big = sum(sizes[digest] for digest in set(images.pop("big/image:latest", [])))
-    once = sum(sizes[digest] for digest in {digest for blobs in images.values() for digest in blobs})
-    tagged = sum(sizes[digest] for blobs in images.values() for digest in blobs)
-    layers = sum(map(len, images.values())) / len(images)
-    return (f"{len(images)} images of {layers:.0f} blobs on average, {tagged / 1e9:.1f} GB as tagged, {once / 1e9:.2f} GB "
-            f"with each blob once; and one of {big / 1e9:.2f} GB")
+    blobs = {name: {blob["digest"]: blob["size"] for manifest in manifests for blob in [manifest["config"], *manifest["layers"]]}
+             for name, manifests in images(layout).items()}
+    big = blobs.pop("big/image", {})
+    once = {digest: size for own in blobs.values() for digest, size in own.items()}
+    tagged = sum(sum(own.values()) for own in blobs.values())
+    return (f"{len(blobs)} images of {sum(map(len, blobs.values())) / len(blobs):.0f} blobs on average, {tagged / 1e9:.1f} GB as tagged, "
+            f"{sum(once.values()) / 1e9:.2f} GB with each blob once; and one of {sum(big.values()) / 1e9:.2f} GB")
 
 
 def facts(lifeboat, layout, runs, parent):

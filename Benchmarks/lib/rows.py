@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
+from images import images
 from synthetic import Storage
 
 NAMES = ["export-all", "export-one", "export-one-slow", "export-one-far", "import-all", "registry-to-registry",
@@ -290,19 +291,9 @@ class Field:
         return self.scaled(16)
 
     def blobs(self):
-        import json
-        found = {}
-        index = json.loads((self.layout / "index.json").read_text())
-        by_name = {entry.get("annotations", {}).get("org.opencontainers.image.ref.name"): entry["digest"]
-                   for entry in index["manifests"]}
-
-        def visit(digest, name):
-            document = json.loads((self.layout / "blobs" / digest.replace(":", "/")).read_text())
-            for child in document.get("manifests", []):
-                visit(child["digest"], name)
-            for blob in document.get("layers", []):
-                found.setdefault(blob["digest"], f"all/{name}/blobs/{blob['digest']}")
-
+        found, manifests = {}, images(self.layout)
         for name in self.names:
-            visit(by_name[f"{name}:latest"], name)
+            for manifest in manifests[name]:
+                for blob in manifest["layers"]:
+                    found.setdefault(blob["digest"], f"all/{name}/blobs/{blob['digest']}")
         return sorted(found.values())

@@ -396,6 +396,24 @@ import Testing
         #expect(watched.counts.summary == "tags 1, resolve 9, manifest 9, blob 9")
     }
 
+    @Test func `named images are asked for side by side, and planned in their order`() async throws {
+        let store = MemoryStore(name: "r")
+        let names = (1...8).map { "app\($0)" }
+        for (seed, name) in names.enumerated() { try await push(store, name, UInt64(seed), "latest") }
+        let crowd = Crowd()
+        let watched = WatchedStore(store: store, wait: crowd.wait)
+        let plan = try await Planner(
+            target: MemoryStore(name: "t"), naming: Naming(), overwrite: .never,
+            spool: ManifestSpool(fileSystem: LocalFileSystem(), folder: "unused")
+        ).plan(
+            try names.map { name in
+                let rule = SelectionRule(try Reference(parsing: "r.example.com/" + name))
+                return Planner.Source(store: watched, selection: Selection(rules: [rule]))
+            })
+        #expect(plan.items.map(\.sourceName) == names.map { "r/\($0):latest" })
+        #expect(crowd.most >= 4)
+    }
+
     @Test func `a repository that is listed and has no tags is no fault, unless it was named`() async throws {
         let bytes = SeededImages.manifest(
             config: Descriptor(of: ByteBuffer(string: "{}"), mediaType: .ociConfig), layers: [])
@@ -488,6 +506,8 @@ private struct WatchedStore: SourceStore {
     let store: MemoryStore
     var listsRepositories = true
     var listsTags = true
+    /// What a question for a tag or digest waits for.
+    var wait: @Sendable () async throws -> Void = {}
     let counts = Counts()
 
     var name: String { store.name }
@@ -499,17 +519,19 @@ private struct WatchedStore: SourceStore {
     }
 
     func source(_ repository: RepositoryName) async throws -> any ImageSource {
-        Repository(inner: await store.source(repository), counts: counts, listsTags: listsTags)
+        Repository(inner: await store.source(repository), counts: counts, listsTags: listsTags, wait: wait)
     }
 
     struct Repository: ImageSource {
         let inner: any ImageSource
         let counts: Counts
         let listsTags: Bool
+        let wait: @Sendable () async throws -> Void
 
         var name: String { inner.name }
         func resolve(_ reference: TagOrDigest) async throws -> Descriptor {
             counts.add("resolve")
+            try await wait()
             return try await inner.resolve(reference)
         }
         func tags() async throws -> [OCI.Tag] {
@@ -528,5 +550,21 @@ private struct WatchedStore: SourceStore {
             counts.add("blob")
             return try await inner.read(blob, after: prefix, body)
         }
+    }
+}
+
+/// Lets those who wait go on once four wait at the same time, or after two seconds.
+private final class Crowd: Sendable {
+    private let waiting = Mutex((now: 0, most: 0))
+
+    var most: Int { waiting.withLock { $0.most } }
+
+    @Sendable func wait() async throws {
+        waiting.withLock { waiting in
+            waiting.now += 1
+            waiting.most = max(waiting.most, waiting.now)
+        }
+        defer { waiting.withLock { $0.now -= 1 } }
+        for _ in 0..<400 where most < 4 { try await Task.sleep(for: .milliseconds(5)) }
     }
 }
