@@ -1,10 +1,11 @@
 """What is measured: each row is one piece of work, done by several tools in turn."""
-import os, shlex, shutil, subprocess, time
+import json, os, shlex, shutil, subprocess, sys, time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
-from images import images
+import bare
+from images import documents, images
 from synthetic import Storage
 
 NAMES = ["export-all", "export-one", "export-one-slow", "export-one-far", "import-all", "registry-to-registry",
@@ -44,10 +45,9 @@ class Field:
         self.names = [name for name in names if name != "big/image"]
         self.first = servers.registry("first")
         for name in [*self.names, "big/image"]:
-            prefix = "" if name == "big/image" else "all/"
             subprocess.run(
                 ["skopeo", "--insecure-policy", "copy", "--quiet", "--all", "--dest-tls-verify=false",
-                 f"oci:{layout}:{name}:latest", f"docker://{self.first.host}/{prefix}{name}:latest"], check=True)
+                 f"oci:{layout}:{name}:latest", f"docker://{self.first.host}/{self.repository(name)}:latest"], check=True)
         self.second = None
 
     def rows(self, wanted):
@@ -72,6 +72,15 @@ class Field:
     def others(self, commands, **settings):
         """Tools that are measured where they are installed."""
         return [Tool(name, command, **settings) for name, command in commands.items() if shutil.which(name)]
+
+    def repository(self, name):
+        return name if name == "big/image" else f"all/{name}"
+
+    def bare(self, mode, names, *places):
+        """The least that any client has to do for these images."""
+        found, work = documents(self.layout), self.work / f"bare-{len(names)}.json"
+        work.write_text(json.dumps(bare.work({self.repository(name): found[name] for name in names})))
+        return [sys.executable, "-B", bare.__file__, mode, work, *places]
 
     # Places
 
@@ -115,6 +124,7 @@ class Field:
                  self.clear, self.clear),
             Tool("skopeo", self.skopeo(f"docker://{host}/all/{{}}:latest", f"oci:{out}/layout:{{}}", self.names,
                                        "--src-tls-verify=false"), self.clear, self.clear),
+            Tool("bare", self.bare("export", self.names, host, out / "all"), self.clear, self.clear),
             *self.others({
                 "crane": ["bash", "-c", f"crane pull --insecure --format=oci {' '.join(self.images(host))} {out}/layout"],
                 "oras": self.each(f"oras copy --from-plain-http --to-oci-layout {host}/all/{{}}:latest "
@@ -135,6 +145,7 @@ class Field:
             Tool("lifeboat", self.ours("export", image, "--to", out / "one.tar"), self.clear, self.clear),
             Tool("skopeo", self.skopeo(f"docker://{image}", f"oci-archive:{out}/one.tar:big/image", ["big/image"],
                                        "--src-tls-verify=false"), self.clear, self.clear),
+            Tool("bare", self.bare("export", ["big/image"], host, out / "one"), self.clear, self.clear),
             *self.others({
                 "crane": ["crane", "pull", "--insecure", "--format=oci", image, out / "one"],
                 "oras": ["oras", "copy", "--from-plain-http", "--to-oci-layout", image, f"{out}/one:latest"],
@@ -186,6 +197,7 @@ class Field:
             "regctl": self.each(f"regctl --host reg={first},tls=disabled --host reg={host},tls=disabled image copy "
                                 f"{first}/all/{{}}:latest {host}/all/{{}}:latest", self.names),
             "regsync": ["regsync", "once", "-c", self.regsync(host)],
+            "bare": self.bare("copy", self.names, first, host),
         }
 
     def regsync(self, host):
@@ -199,9 +211,9 @@ class Field:
         path.write_text("\n".join(lines) + "\n")
         return path
 
-    def copying(self, name, what, bar, limit, prepare):
-        tools = [Tool(tool) for tool in ["lifeboat", "skopeo", "crane", "oras", "regctl", "regsync"]
-                 if tool == "lifeboat" or shutil.which(tool)]
+    def copying(self, name, what, bar, limit, prepare, *more):
+        tools = [Tool(tool) for tool in ["lifeboat", "skopeo", *more, "crane", "oras", "regctl", "regsync"]
+                 if tool in ["lifeboat", *more] or shutil.which(tool)]
         for tool in tools:
             def ready(tool=tool):
                 prepare()
@@ -211,7 +223,7 @@ class Field:
 
     def registry_to_registry(self):
         return self.copying("registry-to-registry", "all images into an empty registry", "≤ 0.5 × skopeo", 0.5,
-                            self.empty_second)
+                            self.empty_second, "bare")
 
     def nothing_to_do(self):
         self.fill_second()
