@@ -48,7 +48,7 @@ def write(folder, facts, results):
 
 def table(facts, results):
     lines = ["# Results", "", "Written by `make bench`. Medians; seconds in brackets are those of the fastest run. CPU is user and system",
-             "time; peak is resident memory, at most 64 for Lifeboat; requests are those that the registries have counted.",
+             "time; peak is the most resident memory of all runs, at most 64 for Lifeboat; requests are those that the registries have counted.",
              "`bare` is the least that any client has to do: receive, hash, and write or send on (`Benchmarks/lib/bare.py`).", ""]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
     lines += ["", "| row | tool | seconds | ratio | bar | CPU s | peak MiB | requests |",

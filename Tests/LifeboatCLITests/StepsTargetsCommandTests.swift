@@ -78,7 +78,7 @@ import Testing
                 #expect(classes(of: to) == ["conflict"])
             }
         }
-        #expect(try await new.repositories().count == 3)
+        #expect(await new.repositories().count == 3)
     }
 
     @Test func `what a target has lost is named at the target that lost it`() async throws {

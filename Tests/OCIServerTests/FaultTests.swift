@@ -1,11 +1,11 @@
 import Foundation
 import NIOCore
-import OCI
 import OCIArchive
 import Synchronization
 import TestSupport
 import Testing
 
+@testable import OCI
 @testable import OCIServer
 
 /// What is wrong with the store is told to who runs the server, and how often.
@@ -78,6 +78,25 @@ struct FaultTests {
                 #expect(answer.isCutShort)
             }
             #expect(lines.all.count == 1, "\(lines.all)")
+        }
+    }
+
+    @Test func `a blob that was right when it was first sent is not hashed again as long as nothing has changed`()
+        async throws
+    {
+        let (store, name) = (MemoryStore(), try RepositoryName("app"))
+        let image = try await SeededImages.push(
+            to: store.target(name), seed: 1, layerSizes: [900_000], tags: [.latest])
+        let blob = image.children[1]
+        try await TestRegistry.run(over: store, writable: false) { address in
+            let question = "GET /v2/app/blobs/\(blob.digest)"
+            let first = try await RawHTTP.send(question, to: address)
+            #expect(Digest(of: first.body) == blob.digest)
+            // Other bytes, of which the store says nothing: hashing would notice.
+            let other = ByteBuffer(repeating: 7, count: 900_000)
+            await store.change(name) { $0.blobs[blob.digest] = other }
+            let second = try await RawHTTP.send(question, to: address)
+            #expect(second.body == other && !second.isCutShort)
         }
     }
 

@@ -31,10 +31,11 @@ struct StrictLines {
             do {
                 let json = try JSONValue(parsing: bytes, in: "line \(count) of \(place)")
                 let line = StrictLine(json: json, number: count, place: place)
-                guard json.text.utf8.elementsEqual(bytes.readableBytesView) else {
-                    throw line.fault("is not written as Lifeboat writes it")
+                let known = JSONValue.object(try body(line))
+                guard ByteBuffer(string: known.text) == bytes else {
+                    throw line.fault(
+                        known == json ? "is not written as Lifeboat writes it" : "has members that are not known")
                 }
-                guard .object(try body(line)) == json else { throw line.fault("has members that are not known") }
             } catch let error as OCIError {
                 // A value that would be refused elsewhere as unsupported or misspelt: here we wrote it, so it changed.
                 throw ArchiveError.damaged("line \(count) of \(place) is damaged: \(error.description)")

@@ -1,4 +1,6 @@
+import NIOCore
 import OCI
+import Synchronization
 
 extension BackupSet {
     /// How long blobs stay in the trash unless somebody says otherwise, in seconds: three days.
@@ -61,13 +63,7 @@ struct Pruning {
         blobs.sort()
         let backups = state.backups
         report.backups = backups.count
-        for backup in backups {
-            do {
-                try await set.forEachBlob(of: backup) { blobs.mark($0.digest) }
-            } catch let error as any Failure where error.kind == .damaged {
-                throw refusal(error.description, advice: set.adviceAbout(record: backup.file))
-            }
-        }
+        blobs = try await mark(blobs, of: backups)
         for folder in trash.folders { try await empty(folder.path, filled: folder.moment) }
         try await discard()
         if let first = others.first {
@@ -75,6 +71,21 @@ struct Pruning {
             report.notes.append("left alone, since it is no blob: \(shown(first, limit: 1000))\(more)")
         }
         return report
+    }
+
+    /// Marks what the backups need, as many of them at a time as there are processors.
+    private func mark(_ blobs: NeededBlobs, of backups: [Backup]) async throws -> NeededBlobs {
+        let marked = Mutex(blobs)
+        try await forEach(backups, limit: System.coreCount) { backup in
+            do {
+                try await set.forEachBlobs(of: backup) { needed in
+                    marked.withLock { marked in for blob in needed { marked.mark(blob.digest) } }
+                }
+            } catch let error as any Failure where error.kind == .damaged {
+                throw refusal(error.description, advice: set.adviceAbout(record: backup.file))
+            }
+        }
+        return marked.withLock { $0 }
     }
 
     private func refusal(_ reason: String, advice: String) -> ArchiveError {

@@ -122,11 +122,18 @@ extension BackupSet {
     public func forEachBlob(
         of backup: Backup, _ body: (ArchivedBlob) async throws -> Void
     ) async throws {
+        try await forEachBlobs(of: backup) { blobs in
+            for blob in blobs { try await body(blob) }
+        }
+    }
+
+    /// The same with many of them at a time.
+    func forEachBlobs(of backup: Backup, _ body: ([ArchivedBlob]) async throws -> Void) async throws {
         var gathered: [ArchivedBlob] = []
         try await stream(backup) { part in
             if case .blob(let blob) = part { gathered.append(blob) }
         } after: {
-            for blob in gathered { try await body(blob) }
+            if !gathered.isEmpty { try await body(gathered) }
             gathered.removeAll(keepingCapacity: true)
         }
     }
