@@ -156,6 +156,15 @@ import Testing
         #expect(report.html.contains("<td class=\"n\">41</td><td class=\"n\">0</td><td class=\"n\">1</td>"))
     }
 
+    @Test func `an archive that was verified counts with all of its images`() {
+        var archive = ImageReport(source: "a.tar", target: "", digest: nil, outcome: .done)
+        archive.imageCount = 118
+        var report = Report(name: "backup")
+        report.steps = [StepReport(name: "check", kind: .verify, source: "a.tar", target: "")]
+        report.steps[0].images = [archive]
+        #expect(report.html.contains("<td class=\"n\">118</td><td class=\"n\">0</td><td class=\"n\">0</td>"))
+    }
+
     private static let hostile = [
         "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "</style><script>", "' onmouseover='alert(1)",
         "javascript:alert(1)", "&lt;b&gt;", "\u{202e}gnp.exe", "a\u{0}b\nc\u{1b}[31m",

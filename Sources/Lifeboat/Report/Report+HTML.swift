@@ -216,7 +216,7 @@ extension Report {
             return """
                 <tr><td><b>\(step.name)</b> <small>\(step.kind.rawValue)</small>\
                 <p class="note">\(place)</p>\(archive)\(notes)</td>
-                <td class="n">\(step.count(.done))</td><td class="n">\(step.count(.alreadyThere))</td>\
+                <td class="n">\(step.imagesDone)</td><td class="n">\(step.count(.alreadyThere))</td>\
                 <td class="n">\(step.failures.count)</td><td class="n">\(Figures.bytes(step.bytesMoved))</td>\
                 <td class="n">\(Figures.time(step.seconds))</td></tr>
                 """

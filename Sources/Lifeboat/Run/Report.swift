@@ -84,6 +84,9 @@ public struct StepReport: Sendable {
     }
 
     public func count(_ outcome: ImageReport.Outcome) -> Int { images.count { $0.outcome == outcome } }
+
+    /// Images that arrived or were found right; an archive that was read as a whole stands for all of its own.
+    public var imagesDone: Int { images.reduce(0) { $0 + ($1.outcome == .done ? $1.imageCount : 0) } }
 }
 
 /// One of several targets of a step.

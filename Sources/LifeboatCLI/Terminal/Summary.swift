@@ -41,7 +41,7 @@ enum Summary {
             lines.append("\(step.name): \(drill.hasPassed ? "passed" : "FAILED") in \(time(step.seconds)): \(place)")
         } else {
             var parts: [String] = []
-            let done = step.images.reduce(0) { $0 + ($1.outcome == .done ? $1.imageCount : 0) }
+            let done = step.imagesDone
             if done > 0 || (step.kind == .verify && step.count(.done) > 0) {
                 parts.append("\(count(done, "image")) \(past(step.kind))")
             }
