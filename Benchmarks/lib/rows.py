@@ -259,12 +259,13 @@ class Field:
                 try:
                     for _ in range(before + 1):
                         cpu, _ = server.figures()
+                        sent = server.requests()
                         begin = time.monotonic()
                         subprocess.run(["curl", "--silent", "--no-progress-meter", "--fail", "--parallel", "--parallel-max", "8",
                                         "--config", urls], check=True)
                         seconds = time.monotonic() - begin
                     after, peak = server.figures()
-                    return {"seconds": seconds, "cpu": after - cpu, "peak": peak}
+                    return {"seconds": seconds, "cpu": after - cpu, "peak": peak, "requests": server.requests() - sent}
                 finally:
                     if server is not self.first:
                         server.stop()

@@ -95,6 +95,99 @@ import Testing
         }
     }
 
+    @Test func `a changed seal is damage of its record, and not another backup that is gone`() async throws {
+        try await withSetOfWords { words in
+            try await words.backUp(["a"])
+            let second = try await words.backUp(["b"])
+            try await words.backUp(["c"])
+            try words.change("records/" + second.file) { $0[$0.count - 60] ^= 1 }
+            let state = try await words.set().state()
+            #expect(state.alarms.map(\.kind) == [.damagedRecord])
+            #expect(state.alarms.first?.file == second.file)
+            #expect(state.alarms.first?.description.contains("its seal says") ?? false)
+            #expect(state.backups.count == 2)
+        }
+    }
+
+    @Test func `a record that a newer Lifeboat has written is not to be given up`() async throws {
+        try await withSetOfWords { words in
+            let backup = try await words.backUp(["a"])
+            try words.change("records/" + backup.file) { bytes in
+                let place = bytes.range(of: Data("\"version\":1".utf8))
+                if let place { bytes[place.upperBound - 1] = UInt8(ascii: "2") }
+            }
+            let alarm = try #require(try await words.set().state().alarms.first)
+            #expect(alarm.description.contains("format version 2"))
+            #expect(alarm.advice == "read it with a newer Lifeboat")
+        }
+    }
+
+    @Test func `a copy of a record under another name goes without its backup`() async throws {
+        try await withSetOfWords { words in
+            let first = try await words.backUp(["a"])
+            try await words.backUp(["b"])
+            let stray = "20250101T000000Z-" + first.file.dropFirst(17)
+            try FileManager.default.copyItem(
+                atPath: words.path + "/records/" + first.file, toPath: words.path + "/records/" + stray)
+            #expect(try await words.set().state().alarms.map(\.file) == [stray])
+            try await words.set().forget(because: "a test") { _ in
+                []
+            } givingUp: {
+                [stray]
+            }
+            #expect(try await words.set().state().alarms.isEmpty)
+            #expect(try await words.set().forgotten().isEmpty)
+            // So it is still missed when it goes.
+            try remove(first, of: words)
+            #expect(try await words.set().state().alarms.map(\.backup) == [first.id])
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `what cannot be read or is gone is told when the set is copied, and missed in the copy`(isGone: Bool)
+        async throws
+    {
+        try await withSetOfWords { words in
+            try await words.backUp(["a"])
+            let second = try await words.backUp(["b"])
+            try await words.backUp(["c"])
+            if isGone {
+                try remove(second, of: words)
+            } else {
+                try words.change("records/" + second.file) { $0 = $0.prefix(500) }
+            }
+            let other = try await BackupSet.create(words.path + "-other", surroundings: .ofThisMachine)
+            let result = try await words.set().copy(nil, to: other)
+            #expect(result.copied.count == 2)
+            #expect(result.alarms.map(\.kind) == [isGone ? .absent : .damagedRecord])
+            #expect(try await other.state().alarms.map(\.backup) == [second.id])
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `a set whose records are gone is no layout, and gets no new ones`(wasVerified: Bool) async throws {
+        try await withSetOfWords { words in
+            let backup = try await words.backUp(["a"])
+            try await words.set().writeIndex(of: backup)
+            if wasVerified {
+                try await words.set().add(BackupEvidence(.verified, of: backup.id, at: words.now))
+            }
+            try FileManager.default.removeItem(atPath: words.path + "/records")
+            let isSet = try await BackupSet.isSet(words.path, in: LocalFileSystem())
+            #expect(isSet)
+            for isWriting in [false, true] {
+                let error = await #expect(throws: ArchiveError.self) {
+                    _ =
+                        isWriting
+                        ? try await BackupSet.create(words.path, surroundings: .ofThisMachine)
+                        : try await BackupSet.open(words.path, surroundings: .ofThisMachine)
+                }
+                #expect(error?.kind == .damaged)
+                #expect(error?.advice == "put records back from a copy of the set")
+            }
+        }
+    }
+
     @Test func `changed evidence is an alarm, and its backup is not verified by it`() async throws {
         try await withSetOfWords { words in
             let backup = try await words.backUp(["a"])

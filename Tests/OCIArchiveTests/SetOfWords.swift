@@ -89,6 +89,14 @@ struct SetOfWords {
         return faults
     }
 
+    /// Changes a file of the set in place.
+    func change(_ file: String, _ body: (inout Data) -> Void) throws {
+        let file = URL(fileURLWithPath: path + "/" + file)
+        var bytes = try Data(contentsOf: file)
+        body(&bytes)
+        try bytes.write(to: file)
+    }
+
     /// All files of a folder of the set, relative to it, sorted.
     func files(_ folder: String) -> [String] {
         let root = path + "/" + folder

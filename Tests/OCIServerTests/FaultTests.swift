@@ -71,9 +71,16 @@ struct FaultTests {
                     let answer = try await RawHTTP.send("GET /v2/app/blobs/\(blob.digest)", to: address)
                     #expect(Digest(of: answer.body) == blob.digest)
                 }
-                var bytes = try Data(contentsOf: file)
-                bytes[450_000] ^= 1
-                try bytes.write(to: file)
+                // In place, and its time of modification put back.
+                var before = stat()
+                #expect(stat(file.path, &before) == 0)
+                let handle = try FileHandle(forUpdating: file)
+                try handle.seek(toOffset: 450_000)
+                let byte = try #require(try handle.read(upToCount: 1)?.first)
+                try handle.seek(toOffset: 450_000)
+                try handle.write(contentsOf: [byte ^ 1])
+                try handle.close()
+                #expect(utimensat(AT_FDCWD, file.path, [before.st_atim, before.st_mtim], 0) == 0)
                 let answer = try await RawHTTP.send("GET /v2/app/blobs/\(blob.digest)", to: address)
                 #expect(answer.isCutShort)
             }

@@ -8,7 +8,7 @@ extension BackupSetCopy {
             var failure = FailureReport(error)
             failure.message = "backup \(backup.name) of \(backup.moment) was not copied: \(failure.message)"
             return failure
-        }
+        } + alarms.map { FailureReport(LifeboatError(.damaged, "not copied: \($0.description)", advice: $0.advice)) }
     }
 
     /// The result for machines.

@@ -33,7 +33,14 @@ public struct Forgetting: Sendable {
             } else if let absent = absent(word, state) {
                 choice.absent.append(absent)
             } else {
-                choice.backups.append(try await set.find(word))
+                let backup = try await set.find(word)
+                guard !state.alarms.contains(where: { $0.kind == .damagedRecord && $0.file == backup.file }) else {
+                    throw LifeboatError(
+                        .policy, "the record of backup \(backup.name) cannot be read: nothing is forgotten",
+                        advice: "put it back from a copy of the set; where there is none, give it up: "
+                            + "lifeboat forget \(set.name) \(backup.file)")
+                }
+                choice.backups.append(backup)
             }
         }
         let removed = Set(choice.backups.map(\.id))

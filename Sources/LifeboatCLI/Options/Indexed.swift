@@ -25,3 +25,12 @@ func asking<R: Sendable>(
     }
     return answer
 }
+
+extension BackupSetState {
+    /// Says of which backups an answer about all of them says nothing.
+    func tellGaps() {
+        for alarm in alarms where alarm.kind != .damagedEvidence {
+            Terminal.story("note: this may not be all: \(alarm.description)\n  try: \(alarm.advice)")
+        }
+    }
+}

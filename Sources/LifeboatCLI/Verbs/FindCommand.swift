@@ -23,7 +23,9 @@ struct FindCommand: AsyncParsableCommand {
         let environment = try RunEnvironment.command(nil)
         let set = try await set.open(environment)
         let digest = try wanted()
-        let backups = try await set.state().backups
+        let known = try await set.state()
+        let backups = known.backups
+        known.tellGaps()
         let holders = try await asking(state, environment) { try await $0.holders(of: digest, in: set, backups) }
         // Records say which blobs a backup has, and manifests which image needs them.
         var users: [NamedImage] = []

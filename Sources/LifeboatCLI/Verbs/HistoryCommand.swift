@@ -24,6 +24,7 @@ struct HistoryCommand: AsyncParsableCommand {
         let name = try TagName(parsing: tag)
         let known = try await set.state()
         let backups = known.backups
+        known.tellGaps()
         let spans = try await asking(state, environment) { try await $0.spans(of: name, in: set, backups) }
         let history = TagHistory(spans, backups: backups, suspect: Set(backups.filter(known.isSuspect).map(\.id)))
         if answer.json {

@@ -39,13 +39,19 @@ struct GraceFlags: ParsableArguments {
     var seconds: Int64 {
         get throws {
             if grace == "0" { return 0 }
-            let span = try RetentionSpan(parsing: grace)
-            guard span.years == 0, span.months == 0 else {
-                throw LifeboatError(
-                    .usage, "--grace is '\(shown(grace, limit: 40))', want days and hours, such as 3d or 12h")
+            let span: RetentionSpan
+            do {
+                span = try RetentionSpan(parsing: grace)
+            } catch {
+                throw wrong
             }
+            guard span.years == 0, span.months == 0 else { throw wrong }
             return span.days * 86_400 + span.hours * 3600
         }
+    }
+
+    private var wrong: LifeboatError {
+        LifeboatError(.usage, "--grace is '\(shown(grace, limit: 40))', want days and hours, such as 3d or 12h")
     }
 }
 

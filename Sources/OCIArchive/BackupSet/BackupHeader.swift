@@ -69,6 +69,9 @@ extension BackupHeader {
         return members
     }
 
+    /// A record that this Lifeboat is too old for is good, and not to be given up.
+    static let adviceOfNewer = "read it with a newer Lifeboat"
+
     /// - Throws: `ArchiveError` `.damaged` for a version that only a newer Lifeboat knows, and for what is no header.
     init(_ line: StrictLine) throws {
         guard line.record == "backup" else { throw line.fault("is not the header of a backup") }
@@ -76,7 +79,7 @@ extension BackupHeader {
         guard version == BackupHeader.version else {
             throw ArchiveError.damaged(
                 "\(line.place) has format version \(version); this Lifeboat reads version \(BackupHeader.version)",
-                advice: "read it with a newer Lifeboat")
+                advice: BackupHeader.adviceOfNewer)
         }
         pipeline = try line.text("pipeline")
         source = try line.text("source")

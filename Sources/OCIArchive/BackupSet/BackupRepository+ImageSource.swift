@@ -45,10 +45,14 @@ extension BackupRepository: ImageSource {
 
 extension BackupRepository: RandomAccessSource {
     func blob(_ digest: Digest) async throws -> Descriptor? {
-        guard backup.blobs[digest] != nil else { return nil }
+        guard let listed = backup.blobs[digest] else { return nil }
         // What the record lists and is not there is lost, not unknown.
         guard let status = try await backup.status(of: digest) else { throw try await backup.absence(of: digest) }
-        return Descriptor(mediaType: .octetStream, digest: digest, size: status.size)
+        guard status.size == listed.size else {
+            throw ArchiveError.damaged(
+                "blob \(digest) has \(status.size) bytes in \(backup.name), want \(listed.size)")
+        }
+        return Descriptor(mediaType: .octetStream, digest: digest, size: listed.size)
     }
 
     func readUnverified(

@@ -22,7 +22,9 @@ extension BackupSet {
             for backup in state.backups where !ids.contains(backup.id) { try await check(backup, in: state) }
             try await forgetLocked(ids, because: reason)
             for file in givingUp() {
-                try await giveUpLocked(record: file, id: state.id(ofRecord: file), because: reason)
+                // A copy under a wrong name can go without its backup.
+                let id = state.id(ofRecord: file).flatMap { id in state.backups.contains { $0.id == id } ? nil : id }
+                try await giveUpLocked(record: file, id: id, because: reason)
             }
             try await writeNewestIndex()
         }

@@ -81,7 +81,7 @@ struct Pruning {
                 try await set.forEachBlobs(of: backup) { needed in
                     marked.withLock { marked in for blob in needed { marked.mark(blob.digest) } }
                 }
-            } catch let error as any Failure where error.kind == .damaged {
+            } catch let error as any Failure where error.kind == .damaged || error.kind == .notFound {
                 throw refusal(error.description, advice: set.adviceAbout(record: backup.file))
             }
         }

@@ -55,6 +55,7 @@ extension BackupSet {
             forgotten.formUnion(links.forgotten)
         }
         let present = Set(backups.map(\.id))
+        alarmAboutSeals(&state, named.filter { !present.contains($0.key) })
         // A record that is there and damaged is not absent too.
         let unreadable = Set(state.alarms.compactMap { $0.file.flatMap(BackupSet.shortID(ofRecord:)) })
         for (id, namer) in named.sorted(by: { $0.key < $1.key })
@@ -71,10 +72,22 @@ extension BackupSet {
         return state
     }
 
+    /// A record whose file has the name of a backup that others name, and whose seal says another id: the seal was changed.
+    private func alarmAboutSeals(_ state: inout BackupSetState, _ absent: [Digest: String]) {
+        for (id, namer) in absent.sorted(by: { $0.key < $1.key }) {
+            guard let found = state.backups.firstIndex(where: { $0.name == id.hex.prefix(12) }) else { continue }
+            let backup = state.backups.remove(at: found)
+            let error = ArchiveError.damaged(
+                "\(place(of: backup.file)) was changed: its seal says \(backup.id), \(namer) says \(id)")
+            state.alarms.append(alarm(damaged: DamagedRecord(file: backup.file, error: error)))
+        }
+    }
+
     private func alarm(damaged record: DamagedRecord) -> BackupAlarm {
         BackupAlarm(
             kind: .damagedRecord, backup: nil, file: record.file, description: record.error.description,
-            advice: adviceAbout(record: record.file))
+            advice: record.error.advice == BackupHeader.adviceOfNewer
+                ? BackupHeader.adviceOfNewer : adviceAbout(record: record.file))
     }
 
     func adviceAbout(record file: String) -> String {

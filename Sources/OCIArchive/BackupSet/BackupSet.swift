@@ -12,6 +12,7 @@ public struct BackupSet: Sendable {
 
     /// The folder of records, which tells a set from other layouts.
     public static let recordsFolder = "records"
+    private static let evidenceFolder = "evidence"
     /// The most records of one set.
     public static let recordLimit = 100_000
 
@@ -26,20 +27,30 @@ public struct BackupSet: Sendable {
 
     var recordsPath: String { path + "/" + BackupSet.recordsFolder }
     /// Write-once files that say what no record can.
-    public var evidencePath: String { path + "/evidence" }
+    public var evidencePath: String { path + "/" + BackupSet.evidenceFolder }
     /// Blobs that no backup needs any more, as `trash/<time>/<algorithm>/<hex>`, for a time of grace.
     public var trashPath: String { path + "/trash" }
 }
 
 extension BackupSet {
-    /// Whether a folder is a set: it has records, be they none.
+    /// Whether a folder is a set: it has records, be they none, or has had them.
+    ///
+    /// A creation that was cut short leaves a folder for evidence too, but nothing in it, nor an index.
     public static func isSet(_ path: String, in files: any FileSystem) async throws -> Bool {
+        if try await hasRecords(path, in: files) { return true }
+        let evidence = path + "/" + evidenceFolder
+        guard try await files.status(evidence, followLinks: false)?.kind == .folder else { return false }
+        if try await files.status(path + "/index.json", followLinks: false) != nil { return true }
+        return try await !files.list(evidence).isEmpty
+    }
+
+    private static func hasRecords(_ path: String, in files: any FileSystem) async throws -> Bool {
         try await files.status(path + "/" + recordsFolder, followLinks: false)?.kind == .folder
     }
 
     /// What to say of a set that was there when it was opened, and is not any more; nil as long as it is.
     func absence() async throws -> ArchiveError? {
-        if try await BackupSet.isSet(path, in: files) { return nil }
+        if try await BackupSet.hasRecords(path, in: files) { return nil }
         return ArchiveError(
             .local, "backup set \(name) is not there any more", advice: "check that its disk is mounted")
     }
@@ -55,7 +66,7 @@ extension BackupSet {
                 .notFound, "there is no folder \(shown(path, limit: 1000))",
                 advice: "check the path, and that its disk is mounted")
         }
-        guard try await isSet(path, in: files) else { throw try await noSet(path, status, in: files) }
+        guard try await hasRecords(path, in: files) else { throw try await noSet(path, status, in: files) }
         let set = BackupSet(LayoutFolder(path: path, files: files, surroundings: surroundings))
         try await set.checkFolders()
         return set
@@ -72,7 +83,7 @@ extension BackupSet {
         }
         let lacks = "\(name) is not a backup set: it has no folder records"
         // Evidence is of backups that have been here.
-        if try await files.status(path + "/evidence", followLinks: false) != nil {
+        if try await files.status(path + "/" + evidenceFolder, followLinks: false) != nil {
             return .damaged(lacks, advice: "put records back from a copy of the set")
         }
         if try await files.status(path + "/oci-layout", followLinks: false) != nil {
@@ -89,9 +100,11 @@ extension BackupSet {
         _ path: String, surroundings: Surroundings, files: any FileSystem = LocalFileSystem()
     ) async throws -> BackupSet {
         let set = BackupSet(LayoutFolder(path: path, files: files, surroundings: surroundings))
-        if try await files.status(path, followLinks: true) != nil, try await !isSet(path, in: files) {
+        if let status = try await files.status(path, followLinks: true), try await !hasRecords(path, in: files) {
+            // With new records it would be a set that has forgotten all that it had.
+            if try await isSet(path, in: files) { throw try await noSet(path, status, in: files) }
             // What a creation that was cut short leaves is ours.
-            let ours: Set = ["blobs", "evidence", "trash", "lifeboat-tmp", "lost+found"]
+            let ours: Set = ["blobs", evidenceFolder, "trash", "lifeboat-tmp", "lost+found"]
             if let other = try await files.list(path).first(where: { !ours.contains($0) }) {
                 throw ArchiveError(
                     .conflict,

@@ -8,6 +8,8 @@ public struct BackupSetCopy: Sendable {
     /// Bytes of blobs that were copied.
     public internal(set) var bytes: Int64 = 0
     public internal(set) var failed: [(backup: Backup, error: any Failure)] = []
+    /// Backups that the set has lost or cannot read, so that nothing of them was copied.
+    public internal(set) var alarms: [BackupAlarm] = []
 }
 
 extension BackupSet {
@@ -30,8 +32,9 @@ extension BackupSet {
             let there = Set(try await other.backups().map(\.id))
             let forgotten = try await other.forgotten()
             var result = BackupSetCopy()
-            let wanted: [Backup]
-            if let chosen { wanted = chosen } else { wanted = try await backups() }
+            let state = try await state()
+            let wanted = chosen ?? state.backups
+            if chosen == nil { result.alarms = state.alarms.filter { $0.kind != .damagedEvidence } }
             for backup in wanted where chosen != nil || !forgotten.contains(backup.id) {
                 if there.contains(backup.id) {
                     result.present += 1
@@ -52,16 +55,28 @@ extension BackupSet {
                     }
                 }
             }
-            try await noteElsewhere(result.copied, at: other)
+            try await noteElsewhere(result, state, at: other)
             if !result.copied.isEmpty { try await other.writeIndex(of: try await other.find("latest")) }
             return result
         }
     }
 
     /// Says at the other set which backups the copied records name that stay here, so that nobody misses them there.
-    private func noteElsewhere(_ copied: [Backup], at other: BackupSet) async throws {
+    ///
+    /// What is lost here, or has a record that cannot be read, is missed there too.
+    private func noteElsewhere(_ result: BackupSetCopy, _ state: BackupSetState, at other: BackupSet) async throws {
         var named: Set<Digest> = []
-        for backup in copied { named.formUnion(try await links(of: backup).heads) }
+        for backup in result.copied { named.formUnion(try await links(of: backup).heads) }
+        for (backup, _) in result.failed {
+            do {
+                try await checkBytes(of: backup)
+            } catch let error as any Failure where error.kind == .damaged || error.kind == .notFound {
+                named.remove(backup.id)
+            }
+        }
+        named.subtract(state.alarms.compactMap(\.backup))
+        let unreadable = Set(state.alarms.compactMap { $0.file.flatMap(BackupSet.shortID(ofRecord:)) })
+        named = named.filter { !unreadable.contains(String($0.hex.prefix(12))) }
         named.subtract(try await other.backups().map(\.id))
         named.subtract(try await other.forgotten())
         guard !named.isEmpty else { return }

@@ -83,20 +83,24 @@ public struct FileStatus: Sendable, Hashable {
     public var device: UInt64
     /// Nanoseconds since 1970.
     public var modified: Int64
+    /// When the bytes or what is known of the file last changed, which nobody can put back: nanoseconds since 1970.
+    public var changed: Int64
     /// Who may read, write and run it: the lowest nine bits of the mode.
     public var permissions: UInt16
 
     public init(
-        kind: Kind, size: Int64, inode: UInt64, device: UInt64, modified: Int64, permissions: UInt16 = 0o640
+        kind: Kind, size: Int64, inode: UInt64, device: UInt64, modified: Int64, changed: Int64? = nil,
+        permissions: UInt16 = 0o640
     ) {
         self.kind = kind
         self.size = size
         self.inode = inode
         self.device = device
         self.modified = modified
+        self.changed = changed ?? modified
         self.permissions = permissions
     }
 
     /// Changes whenever the bytes may have changed.
-    public var stamp: String { "\(device)-\(inode)-\(size)-\(modified)" }
+    public var stamp: String { "\(device)-\(inode)-\(size)-\(modified)-\(changed)" }
 }

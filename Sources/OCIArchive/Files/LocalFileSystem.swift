@@ -144,8 +144,12 @@ extension FileStatus {
             }
         self.init(
             kind: kind, size: Int64(status.st_size), inode: UInt64(status.st_ino), device: UInt64(status.st_dev),
-            modified: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec),
+            modified: FileStatus.nanoseconds(status.st_mtim), changed: FileStatus.nanoseconds(status.st_ctim),
             permissions: UInt16(status.st_mode & 0o777))
+    }
+
+    private static func nanoseconds(_ time: timespec) -> Int64 {
+        Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 }
 

@@ -68,16 +68,15 @@ extension LayoutFolder {
     /// - Returns: the new file's stamp.
     func replace(_ path: String, with bytes: ByteBuffer) async throws -> String {
         let partial = try await LayoutPartial.create("file", in: self)
-        let stamp: String
         do {
             try await partial.file.write(bytes, at: 0)
-            stamp = try await partial.file.status().stamp
         } catch {
             await partial.discard()
             throw error
         }
         try await partial.commit(as: path)
-        return stamp
+        // Its new name is a change too.
+        return try await status(path)?.stamp ?? "absent"
     }
 
     /// Writes `oci-layout`, unless it is there.
