@@ -162,6 +162,27 @@ import Testing
         }
     }
 
+    @Test func `a record with a changed seal is forgotten by the name of its file only`() async throws {
+        try await withSet { set, _ in
+            let changed = try await Self.add(to: set, Self.start)
+            try await Self.add(to: set, Self.start + 1)
+            try await set.add(BackupEvidence(.verified, of: changed.id, at: Self.start + 2))
+            let file = URL(fileURLWithPath: set.path + "/records/" + changed.file)
+            var bytes = try Data(contentsOf: file)
+            bytes[bytes.count - 60] ^= 1
+            try bytes.write(to: file)
+            let error = await #expect(throws: LifeboatError.self) {
+                try await Forgetting(set, [changed.name], force: true).run()
+            }
+            #expect(error?.description.contains("its seal says") ?? false)
+            #expect(error?.advice?.hasSuffix("lifeboat forget \(set.path) \(changed.file)") ?? false)
+            #expect(FileManager.default.fileExists(atPath: file.path))
+            let choice = try await Forgetting(set, [changed.file], force: false).run()
+            #expect(choice.damaged == [changed.file])
+            #expect(try await set.state().alarms.isEmpty)
+        }
+    }
+
     private var now: Int64 { Self.start + 100 * Self.day }
 
     @Test func `a policy forgets what it does not keep and says why it keeps the rest`() async throws {

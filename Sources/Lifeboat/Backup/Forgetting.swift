@@ -34,11 +34,10 @@ public struct Forgetting: Sendable {
                 choice.absent.append(absent)
             } else {
                 let backup = try await set.find(word)
-                guard !state.alarms.contains(where: { $0.kind == .damagedRecord && $0.file == backup.file }) else {
+                // A record that may be mended goes only by the name of its file.
+                if let alarm = state.alarms.first(where: { $0.kind == .damagedRecord && $0.file == backup.file }) {
                     throw LifeboatError(
-                        .policy, "the record of backup \(backup.name) cannot be read: nothing is forgotten",
-                        advice: "put it back from a copy of the set; where there is none, give it up: "
-                            + "lifeboat forget \(set.name) \(backup.file)")
+                        .policy, "nothing is forgotten: \(alarm.description)", advice: alarm.advice)
                 }
                 choice.backups.append(backup)
             }

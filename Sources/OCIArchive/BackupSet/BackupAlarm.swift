@@ -40,6 +40,11 @@ public struct BackupSetState: Sendable {
 
     public init() {}
 
+    /// Whether there is a record with the name of this backup, which cannot be read.
+    func hasDamagedRecord(of id: Digest) -> Bool {
+        alarms.contains { $0.file.flatMap(BackupSet.shortID(ofRecord:)) == String(id.hex.prefix(12)) }
+    }
+
     /// The backup whose record a file was, by its name; nil if none or several that are named could be meant.
     func id(ofRecord file: String) -> Digest? {
         let found = named.filter { BackupSet.shortID(ofRecord: file) == String($0.hex.prefix(12)) }

@@ -57,9 +57,8 @@ extension BackupSet {
         let present = Set(backups.map(\.id))
         alarmAboutSeals(&state, named.filter { !present.contains($0.key) })
         // A record that is there and damaged is not absent too.
-        let unreadable = Set(state.alarms.compactMap { $0.file.flatMap(BackupSet.shortID(ofRecord:)) })
         for (id, namer) in named.sorted(by: { $0.key < $1.key })
-        where !present.contains(id) && !forgotten.contains(id) && !unreadable.contains(String(id.hex.prefix(12))) {
+        where !present.contains(id) && !forgotten.contains(id) && !state.hasDamagedRecord(of: id) {
             state.alarms.append(
                 BackupAlarm(
                     kind: .absent, backup: id, file: nil,

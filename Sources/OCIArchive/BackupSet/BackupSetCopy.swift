@@ -75,8 +75,7 @@ extension BackupSet {
             }
         }
         named.subtract(state.alarms.compactMap(\.backup))
-        let unreadable = Set(state.alarms.compactMap { $0.file.flatMap(BackupSet.shortID(ofRecord:)) })
-        named = named.filter { !unreadable.contains(String($0.hex.prefix(12))) }
+        named = named.filter { !state.hasDamagedRecord(of: $0) }
         named.subtract(try await other.backups().map(\.id))
         named.subtract(try await other.forgotten())
         guard !named.isEmpty else { return }
